@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Where the tools keep what is not in the tree. Sourced by the shell tools; one place for the names.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/cortex
+export CORTEX_DEPS=${CORTEX_DEPS:-$cache/deps}
+export CORTEX_VENV=${CORTEX_VENV:-$cache/venv}
+# Another clone of the same sources finds its objects in ccache.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1

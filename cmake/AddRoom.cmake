@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# add_room(NAME scheduler SOURCES a.cpp … HEADERS a.h … TESTS a_test.cpp … DEPS base request … LIBS Boost::json …)
+#   makes the static library cortex_NAME, and, where GoogleTest is installed, the program cortex_NAME_tests that ctest
+#   runs under the label "unit". DEPS are rooms (public); LIBS are third-party targets (private). A folder inside a
+#   room that is its own library takes its path with "_": frontend/http is NAME frontend_http.
+function(add_room)
+  cmake_parse_arguments(ROOM "" "NAME" "SOURCES;HEADERS;TESTS;DEPS;LIBS" ${ARGN})
+  set(_kind PUBLIC)
+  if(ROOM_SOURCES)
+    add_library(cortex_${ROOM_NAME} STATIC ${ROOM_SOURCES} ${ROOM_HEADERS})
+    target_link_libraries(cortex_${ROOM_NAME} PRIVATE ${ROOM_LIBS})
+  else()
+    add_library(cortex_${ROOM_NAME} INTERFACE)
+    set(_kind INTERFACE)
+  endif()
+  target_link_libraries(cortex_${ROOM_NAME} ${_kind} cortex_flags)
+  foreach(_dep IN LISTS ROOM_DEPS)
+    target_link_libraries(cortex_${ROOM_NAME} ${_kind} cortex_${_dep})
+  endforeach()
+  if(ROOM_TESTS AND GTest_FOUND)
+    add_executable(cortex_${ROOM_NAME}_tests ${ROOM_TESTS})
+    target_link_libraries(cortex_${ROOM_NAME}_tests
+      PRIVATE cortex_${ROOM_NAME} ${ROOM_LIBS} GTest::gmock GTest::gtest_main)
+    add_test(NAME unit_${ROOM_NAME} COMMAND cortex_${ROOM_NAME}_tests)
+    set_tests_properties(unit_${ROOM_NAME} PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+endfunction()

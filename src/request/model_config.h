@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "request/parameters.h"
+#include "request/signature.h"
+
+namespace cortex {
+
+// What one priority level does with requests that wait.
+struct QueuePolicy {
+  std::size_t queue_size_max = 0;        // 0: the server's bound
+  std::chrono::microseconds timeout{0};  // 0: none
+  bool delay_on_timeout = false;         // else a request that waited too long is refused
+  bool allow_timeout_override = false;   // a request's own `timeout` may shorten it
+};
+
+struct BatchingConfig {
+  bool enabled = false;
+  std::vector<std::size_t> preferred_sizes;  // ascending
+  std::chrono::microseconds queue_delay_max{0};
+  bool preserve_ordering = false;
+  std::uint32_t priority_levels = 0;  // 0: all requests are alike
+  std::uint32_t default_priority = 0;
+  QueuePolicy default_policy;
+  std::map<std::uint32_t, QueuePolicy> policies;  // by level, 1 first
+  // Rows of a batch may differ in the length dimension: they are sorted into length buckets and
+  // padded.
+  bool pad_lengths = false;
+  // The owner accepts that neighbours change an answer slightly (dynamic quantisation).
+  bool allow_variance = false;
+};
+
+enum class Pooling : std::uint8_t { kNone, kMean, kCls };
+
+// How text becomes the model's tensors and its tensors an embedding. Only for models that take
+// token ids.
+struct TextConfig {
+  std::string tokenizer;  // file in the model folder; empty: the model takes no text
+  Pooling pooling = Pooling::kMean;
+  bool normalize = true;
+  std::size_t context_length = 0;  // tokens; 0: the model's own
+};
+
+struct WarmupSample {
+  std::string name;
+  std::size_t batch_size = 1;
+  std::size_t count = 1;
+  bool random = false;             // else zeros
+  std::vector<TensorSpec> inputs;  // concrete shapes, without the batch dimension
+};
+
+// What no file said: registry/complete_config.h decides it from the loaded model.
+struct OpenChoices {
+  bool batch_size = false;   // max_batch_size, and with it whether requests are batched
+  bool pad_lengths = false;  // batching.pad_lengths
+};
+
+enum class VersionPolicy : std::uint8_t { kLatest, kAll, kSpecific };
+
+// How a model is served, whatever file said so (config.pbtxt, model.yaml, or the model itself).
+struct ModelConfig {
+  std::string name;
+  std::string backend;             // "onnx", "synthetic"
+  std::string default_filename;    // file in the version folder
+  std::size_t max_batch_size = 0;  // 0: the model has no batch dimension
+  std::vector<TensorSpec> inputs;  // empty: taken from the model; without the batch dimension
+  std::vector<TensorSpec> outputs;
+  VersionPolicy version_policy = VersionPolicy::kLatest;
+  std::size_t latest_versions = 1;
+  std::vector<std::int64_t> specific_versions;
+  std::size_t instances = 0;  // 0: by the core budget
+  std::size_t threads = 0;    // of one instance; 0: by the core budget
+  BatchingConfig batching;
+  TextConfig text;
+  std::vector<WarmupSample> warmup;
+  std::map<std::string, std::string> parameters;  // for the backend
+  OpenChoices open;  // nothing is open any more once the model is loaded
+};
+
+}  // namespace cortex

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/model_reference.h"
+
+#include <algorithm>
+
+namespace cortex {
+namespace {
+
+constexpr std::size_t kLengthMax = 255;
+constexpr std::string_view kMlflowScheme = "models:/";
+
+bool is_number(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// "name/3" of MLflow's form: the part behind the last slash when it is a number.
+void split_mlflow_version(std::string_view& name, std::string& version) {
+  const auto slash = name.rfind('/');
+  if (slash == std::string_view::npos || !is_number(name.substr(slash + 1))) return;
+  version = name.substr(slash + 1);
+  name = name.substr(0, slash);
+}
+
+Status bad(std::string_view text, std::string_view why) {
+  return invalid_argument(
+      "model '" + std::string(text.substr(0, kLengthMax)) + "': " + std::string(why)
+  );
+}
+
+}  // namespace
+
+bool is_model_name(std::string_view name) {
+  if (name.empty() || name.size() > kLengthMax || name.front() == '/' || name.front() == '.')
+    return false;
+  if (name.find("..") != std::string_view::npos) return false;
+  return std::none_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\' || c == '@' || c == '+';
+  });
+}
+
+Result<ModelReference> ModelReference::parse(std::string_view text) {
+  ModelReference out;
+  std::string_view rest = text;
+  const bool mlflow = rest.substr(0, kMlflowScheme.size()) == kMlflowScheme;
+  if (mlflow) rest.remove_prefix(kMlflowScheme.size());
+  if (const auto plus = rest.find('+'); plus != std::string_view::npos) {
+    out.adapter = rest.substr(plus + 1);
+    rest = rest.substr(0, plus);
+    if (!is_model_name(out.adapter)) return bad(text, "the adapter behind '+' is not a name");
+  }
+  if (const auto at = rest.find('@'); at != std::string_view::npos) {
+    const std::string_view which = rest.substr(at + 1);
+    rest = rest.substr(0, at);
+    if (!is_model_name(which))
+      return bad(text, "what stands behind '@' is neither version nor alias");
+    (is_number(which) ? out.version : out.alias) = which;
+  } else if (mlflow) {
+    split_mlflow_version(rest, out.version);
+  }
+  if (!is_model_name(rest)) return bad(text, "not a model name");
+  out.name = rest;
+  return out;
+}
+
+std::string ModelReference::to_string() const {
+  std::string out = name;
+  if (!version.empty()) out.append("@").append(version);
+  if (!alias.empty()) out.append("@").append(alias);
+  if (!adapter.empty()) out.append("+").append(adapter);
+  return out;
+}
+
+}  // namespace cortex

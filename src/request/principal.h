@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cortex {
+
+// What a route asks for and a key grants. A set of bits.
+enum class Scope : std::uint32_t {
+  kNone = 0,         // open to everybody: health
+  kRead = 1u << 0,   // metadata, lists, metrics
+  kInfer = 1u << 1,  // run models
+  kAdmin = 1u << 2,  // load, unload, change
+};
+using ScopeSet = std::uint32_t;
+
+inline constexpr ScopeSet kAllScopes = 0xFFFF'FFFF;
+
+[[nodiscard]] constexpr bool includes(ScopeSet set, Scope scope) {
+  return scope == Scope::kNone || (set & static_cast<std::uint32_t>(scope)) != 0;
+}
+
+// Who asks. Part of every request, of every cache key and of every stored row.
+struct Principal {
+  std::string workspace = "default";
+  std::string tenant = "default";
+  std::string key;  // the key's name, never its secret; empty without keys
+  ScopeSet scopes = kAllScopes;
+  std::uint8_t priority_class = 0;  // 0 is the default class; 1 is served before 2
+};
+
+}  // namespace cortex

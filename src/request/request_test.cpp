@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include <gtest/gtest.h>
+
+#include "request/buffer.h"
+#include "request/model_reference.h"
+#include "request/response_stream.h"
+#include "request/tensor.h"
+
+namespace cortex {
+namespace {
+
+TEST(Buffer, aligns_the_byte_behind_the_skew) {
+  for (const std::size_t skew : {0u, 1u, 63u, 64u, 117u}) {
+    auto buffer = Buffer::make(200, skew);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer->data() + skew) % Buffer::kAlignment, 0u)
+        << skew;
+  }
+}
+
+TEST(Tensor, refuses_shapes_that_overflow) {
+  const std::array<std::int64_t, 2> huge = {std::int64_t{1} << 40, std::int64_t{1} << 40};
+  EXPECT_FALSE(element_count(huge).has_value());
+  const std::array<std::int64_t, 2> negative = {2, -1};
+  EXPECT_FALSE(element_count(negative).has_value());
+  const std::array<std::int64_t, 3> empty = {2, 0, 3};
+  EXPECT_EQ(element_count(empty), 0u);
+}
+
+TEST(Tensor, walks_string_elements_and_refuses_cut_ones) {
+  const std::array<std::string, 3> values = {"a", "", "xyz"};
+  Tensor tensor = tensor_of("text", {3}, std::span<const std::string>(values));
+  EXPECT_TRUE(validate(tensor).ok());
+  EXPECT_EQ(string_elements(tensor)[2], "xyz");
+  tensor.bytes = tensor.bytes.first(tensor.bytes.size() - 1);
+  EXPECT_EQ(validate(tensor).code(), Code::kInvalidArgument);
+}
+
+struct ReferenceCase {
+  std::string_view text, name, version, alias, adapter;
+};
+
+TEST(ModelReference, knows_every_form) {
+  for (const auto& [text, name, version, alias, adapter] : std::initializer_list<ReferenceCase>{
+           {"minilm", "minilm", "", "", ""},
+           {"minilm@3", "minilm", "3", "", ""},
+           {"minilm@champion", "minilm", "", "champion", ""},
+           {"base+style", "base", "", "", "style"},
+           {"base@2+style", "base", "2", "", "style"},
+           {"org/model:7b", "org/model:7b", "", "", ""},
+           {"models:/minilm/3", "minilm", "3", "", ""},
+           {"models:/minilm@champion", "minilm", "", "champion", ""},
+       }) {
+    const auto parsed = ModelReference::parse(text);
+    ASSERT_TRUE(parsed.ok()) << text;
+    EXPECT_EQ(parsed->name, name);
+    EXPECT_EQ(parsed->version, version);
+    EXPECT_EQ(parsed->alias, alias);
+    EXPECT_EQ(parsed->adapter, adapter);
+  }
+}
+
+TEST(ModelReference, refuses_paths_and_empty_parts) {
+  for (const char* text : {"", "@3", "m@", "m+", "../m", "/m", "a\\b", "a\nb", ".hidden"}) {
+    EXPECT_FALSE(ModelReference::parse(text).ok()) << text;
+  }
+}
+
+TEST(ResponseStream, wakes_a_consumer_that_came_late) {
+  ResponseStream stream;
+  stream.finish(EmbeddingOutput{2, {1, 2}}, Timings{});
+  int woken = 0;
+  stream.on_ready([&] { ++woken; });
+  EXPECT_EQ(woken, 1);
+  EXPECT_FALSE(stream.finished());
+  EXPECT_TRUE(stream.read().has_value());
+  EXPECT_TRUE(stream.finished());
+}
+
+TEST(ResponseStream, refuses_parts_when_full_or_cancelled) {
+  ResponseStream stream(1);
+  EXPECT_TRUE(stream.write(EmbeddingOutput{}));
+  EXPECT_FALSE(stream.write(EmbeddingOutput{}));
+  EXPECT_TRUE(stream.read().has_value());
+  stream.cancel();
+  EXPECT_FALSE(stream.write(EmbeddingOutput{}));
+  stream.finish(cancelled("the client left"));
+  EXPECT_EQ(stream.status().code(), Code::kCancelled);
+}
+
+}  // namespace
+}  // namespace cortex

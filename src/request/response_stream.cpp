@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request/response_stream.h"
+
+#include <utility>
+
+namespace cortex {
+
+bool ResponseStream::write(ResponsePart&& part) {
+  if (cancelled()) return false;
+  std::function<void()> wake;
+  {
+    MutexLock lock(mutex_);
+    CHECK(!ended_, "a part behind the end of its stream");
+    if (parts_.size() >= capacity_) return false;
+    parts_.push_back(std::move(part));
+    wake = wake_;
+  }
+  if (wake) wake();
+  return true;
+}
+
+void ResponseStream::finish(Status status, const Timings& timings) {
+  end(std::nullopt, std::move(status), timings);
+}
+
+void ResponseStream::finish(ResponsePart&& last, const Timings& timings) {
+  end(std::move(last), {}, timings);
+}
+
+void ResponseStream::end(std::optional<ResponsePart> last, Status status, const Timings& timings) {
+  std::function<void()> wake;
+  {
+    MutexLock lock(mutex_);
+    CHECK(!ended_, "a stream ends once");
+    status_ = std::move(status);
+    timings_ = timings;
+    if (last) parts_.push_back(std::move(*last));
+    ended_ = true;
+    wake = std::move(wake_);
+    wake_ = nullptr;
+  }
+  if (wake) wake();
+}
+
+void ResponseStream::on_ready(std::function<void()> wake) {
+  {
+    MutexLock lock(mutex_);
+    CHECK(!wake_, "a stream has one consumer");
+    if (!ended_ && parts_.empty()) {
+      wake_ = std::move(wake);
+      return;
+    }
+    if (!ended_) wake_ = wake;
+  }
+  wake();
+}
+
+std::optional<ResponsePart> ResponseStream::read() {
+  MutexLock lock(mutex_);
+  if (parts_.empty()) return std::nullopt;
+  ResponsePart part = std::move(parts_.front());
+  parts_.erase(parts_.begin());
+  return part;
+}
+
+bool ResponseStream::finished() const {
+  MutexLock lock(mutex_);
+  return ended_ && parts_.empty();
+}
+
+}  // namespace cortex

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+#include "request/parameters.h"
+#include "request/tensor.h"
+
+namespace cortex {
+
+// A version of a model: what really served a request.
+struct ModelIdentity {
+  std::string name;
+  std::string version;
+};
+
+struct InferOutput {
+  std::vector<Tensor> outputs;
+  Parameters parameters;
+};
+
+struct EmbeddingOutput {
+  std::size_t dimensions = 0;
+  std::vector<float> values;  // one vector behind the other, in the order of the texts
+};
+
+using ResponsePart = std::variant<InferOutput, EmbeddingOutput>;
+
+// What serving one request took; filled by whoever did it, read at the end for the request record.
+struct Timings {
+  Duration queue{};              // from submission until its batch was closed
+  Duration compute_input{};      // gathering and padding
+  Duration compute{};            // inside the engine
+  Duration compute_output{};     // scattering
+  std::uint32_t batch_size = 0;  // rows of the batch it ran in
+  std::uint64_t input_tokens = 0;
+};
+
+// The way back of one request: one producer (the servable), one consumer (the codec), bounded, with
+// cancellation.
+//
+// The producer writes parts and finishes exactly once. The consumer's wake function runs on the
+// producer's thread after every part and after the end; it must only hand over to its own thread.
+// After the first part an error is the end of the stream, not another answer: codecs that stream
+// send it as an event. Destroying the consumer's side means cancel(). Thread-safe between the one
+// producer and the one consumer.
+class ResponseStream {
+ public:
+  // At most `capacity` unread parts.
+  explicit ResponseStream(std::size_t capacity = 1) : capacity_(capacity) {}
+
+  // Producer.
+
+  // False, and nothing taken, when the stream is full or cancelled.
+  [[nodiscard]] bool write(ResponsePart&& part);
+  // The end. `last` saves a wake-up where there is exactly one part. REQUIRES: not finished yet.
+  void finish(Status status, const Timings& timings = {});
+  void finish(ResponsePart&& last, const Timings& timings);
+  // True once the client left: stop spending. One relaxed load.
+  [[nodiscard]] bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  // Set by the router before submission.
+  void set_served_by(ModelIdentity identity) { served_by_ = std::move(identity); }
+  // Keeps the lease on the version until the stream is gone.
+  void keep(std::shared_ptr<const void> lease) { lease_ = std::move(lease); }
+
+  // Consumer.
+
+  // `wake` is called at once when something waits already. Set at most once, before submission or
+  // by the consumer.
+  void on_ready(std::function<void()> wake);
+  [[nodiscard]] std::optional<ResponsePart> read();
+  // True when the producer finished and every part was read.
+  [[nodiscard]] bool finished() const;
+  // REQUIRES for these three: finished().
+  [[nodiscard]] const Status& status() const { return status_; }
+  [[nodiscard]] const Timings& timings() const { return timings_; }
+  [[nodiscard]] const ModelIdentity& served_by() const { return served_by_; }
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  void end(std::optional<ResponsePart> last, Status status, const Timings& timings);
+
+  const std::size_t capacity_;
+  std::atomic<bool> cancelled_{false};
+  mutable Mutex mutex_;
+  std::vector<ResponsePart> parts_ GUARDED_BY(mutex_);
+  bool ended_ GUARDED_BY(mutex_) = false;
+  std::function<void()> wake_ GUARDED_BY(mutex_);
+  // Written before the end, read after it.
+  Status status_;
+  Timings timings_;
+  ModelIdentity served_by_;
+  std::shared_ptr<const void> lease_;
+};
+
+}  // namespace cortex

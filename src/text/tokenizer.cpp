@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/tokenizer.h"
+
+#include <limits>
+#include <utility>
+
+#include "text/detail/cortex_text.h"
+#include "text/detail/tokenizer_files.h"
+
+namespace cortex::text {
+namespace {
+
+cortex_text_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
+
+void reserve_encoding(
+    void* owner, std::size_t count, std::int64_t** ids, std::int64_t** type_ids
+) noexcept {
+  auto* encoding = static_cast<Encoding*>(owner);
+  encoding->ids.resize(count);
+  encoding->type_ids.resize(count);
+  *ids = encoding->ids.data();
+  *type_ids = encoding->type_ids.data();
+}
+
+char* reserve_text(void* owner, std::size_t size) noexcept {
+  auto* text = static_cast<std::string*>(owner);
+  text->resize(size);
+  return text->data();
+}
+
+Status too_long(std::size_t size, std::size_t limit, std::string_view what) {
+  return invalid_argument(
+      "The text has " + std::to_string(size) + " bytes; " + std::string(what) + " is " +
+      std::to_string(limit) + " bytes."
+  );
+}
+
+Status encode_error(const cortex_text_outcome& outcome, const cortex_text_request& request) {
+  switch (outcome.code) {
+    case CORTEX_TEXT_NOT_UTF8:
+      return invalid_argument("The text is not valid UTF-8.");
+    case CORTEX_TEXT_TOO_LONG:
+      return too_long(
+          request.text.size,
+          request.whole_bytes_max,
+          "the limit for a text that this tokenizer must read to its end"
+      );
+    case CORTEX_TEXT_NO_ROOM:
+      return invalid_argument(
+          "A length of " + std::to_string(request.length_max) + " has no room for the " +
+          std::to_string(outcome.special_tokens) + " special tokens."
+      );
+    default:
+      return internal(std::string("tokenizer: ") + outcome.message);
+  }
+}
+
+Status run_encode(
+    const cortex_text_tokenizer* tokenizer,
+    std::string_view text,
+    const EncodeOptions& options,
+    cortex_text_encoding& encoding
+) {
+  if (text.size() > kTextBytesMax) return too_long(text.size(), kTextBytesMax, "the limit");
+  const cortex_text_request request{
+      .text = bytes(text),
+      .length_max = options.length_max,
+      .whole_bytes_max = kWholeTextBytesMax,
+      .add_special_tokens = options.add_special_tokens,
+      .reference = false,
+  };
+  cortex_text_outcome outcome;
+  cortex_text_tokenizer_encode(tokenizer, &request, &encoding, &outcome);
+  return outcome.code == CORTEX_TEXT_OK ? Status() : encode_error(outcome, request);
+}
+
+Status load_error(const cortex_text_outcome& outcome) {
+  return invalid_argument(std::string("not a usable tokenizer: ") + outcome.message);
+}
+
+}  // namespace
+
+struct Tokenizer::Inner {
+  static Inner* wrap(cortex_text_tokenizer* tokenizer) {
+    return reinterpret_cast<Inner*>(tokenizer);
+  }
+  static cortex_text_tokenizer* unwrap(Inner* inner) {
+    return reinterpret_cast<cortex_text_tokenizer*>(inner);
+  }
+};
+
+Tokenizer::Tokenizer(Inner* inner) : inner_(inner) {}
+
+Tokenizer::~Tokenizer() { cortex_text_tokenizer_free(Inner::unwrap(inner_)); }
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const std::filesystem::path& file) {
+  CORTEX_ASSIGN_OR_RETURN(std::string content, read_file(file, kTokenizerBytesMax));
+  auto tokenizer = file.extension() == ".txt" ? from_vocabulary(content, read_config_beside(file))
+                                              : from_bytes(content);
+  return tokenizer.ok() ? tokenizer : tokenizer.status().with_prefix(file.string() + ": ");
+}
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_bytes(std::string_view json) {
+  cortex_text_outcome outcome;
+  auto* inner = cortex_text_tokenizer_from_json(bytes(json), &outcome);
+  if (inner == nullptr) return load_error(outcome);
+  return std::shared_ptr<const Tokenizer>(new Tokenizer(Inner::wrap(inner)));
+}
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_vocabulary(
+    std::string_view vocabulary, std::string_view config
+) {
+  CORTEX_ASSIGN_OR_RETURN(const cortex_text_bert_rules rules, bert_rules(config));
+  cortex_text_outcome outcome;
+  auto* inner = cortex_text_tokenizer_from_vocabulary(bytes(vocabulary), &rules, &outcome);
+  if (inner == nullptr) return load_error(outcome);
+  return std::shared_ptr<const Tokenizer>(new Tokenizer(Inner::wrap(inner)));
+}
+
+Result<Encoding> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  Encoding result;
+  cortex_text_encoding encoding{&result, reserve_encoding, 0, false};
+  CORTEX_RETURN_IF_ERROR(run_encode(Inner::unwrap(inner_), text, options, encoding));
+  result.truncated = encoding.truncated;
+  return result;
+}
+
+Result<std::size_t> Tokenizer::count(std::string_view text) const {
+  cortex_text_encoding encoding{nullptr, nullptr, 0, false};
+  CORTEX_RETURN_IF_ERROR(run_encode(Inner::unwrap(inner_), text, {}, encoding));
+  return encoding.count;
+}
+
+Result<std::string> Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_special) const {
+  std::vector<std::uint32_t> narrow;
+  narrow.reserve(ids.size());
+  for (const std::int64_t id : ids) {
+    if (!std::in_range<std::uint32_t>(id)) {
+      return invalid_argument("The token id " + std::to_string(id) + " is out of range.");
+    }
+    narrow.push_back(static_cast<std::uint32_t>(id));
+  }
+  std::string text;
+  const cortex_text_text sink{&text, reserve_text};
+  cortex_text_outcome outcome;
+  cortex_text_tokenizer_decode(
+      Inner::unwrap(inner_), narrow.data(), narrow.size(), skip_special, &sink, &outcome
+  );
+  if (outcome.code != CORTEX_TEXT_OK) {
+    return internal(std::string("tokenizer: ") + outcome.message);
+  }
+  return text;
+}
+
+std::size_t Tokenizer::vocabulary_size() const {
+  return cortex_text_tokenizer_vocabulary_size(Inner::unwrap(inner_));
+}
+
+Result<std::int64_t> Tokenizer::token_id(std::string_view token) const {
+  const std::int64_t id = cortex_text_tokenizer_token_id(Inner::unwrap(inner_), bytes(token));
+  if (id < 0) return not_found("The vocabulary has no token '" + std::string(token) + "'.");
+  return id;
+}
+
+}  // namespace cortex::text

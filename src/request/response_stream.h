@@ -65,8 +65,10 @@ class ResponseStream {
   // The end. `last` saves a wake-up where there is exactly one part. REQUIRES: not finished yet.
   void finish(Status status, const Timings& timings = {});
   void finish(ResponsePart&& last, const Timings& timings);
-  // True once the client left: stop spending. One relaxed load.
-  [[nodiscard]] bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  // True once the client left: stop spending. One relaxed load for each stream in the chain.
+  [[nodiscard]] bool cancelled() const {
+    return cancelled_.load(std::memory_order_relaxed) || (parent_ && parent_->cancelled());
+  }
   // Set by the router before submission.
   void set_served_by(ModelIdentity identity) { served_by_ = std::move(identity); }
   // Keeps the lease on the version until the stream is gone.
@@ -85,12 +87,15 @@ class ResponseStream {
   [[nodiscard]] const Timings& timings() const { return timings_; }
   [[nodiscard]] const ModelIdentity& served_by() const { return served_by_; }
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  // This stream counts as cancelled when `parent` is too: a request that becomes several. Set before submission.
+  void follow(std::shared_ptr<const ResponseStream> parent) { parent_ = std::move(parent); }
 
  private:
   void end(std::optional<ResponsePart> last, Status status, const Timings& timings);
 
   const std::size_t capacity_;
   std::atomic<bool> cancelled_{false};
+  std::shared_ptr<const ResponseStream> parent_;
   mutable Mutex mutex_;
   std::vector<ResponsePart> parts_ GUARDED_BY(mutex_);
   bool ended_ GUARDED_BY(mutex_) = false;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request/validate_infer.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <numeric>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace cortex {
 namespace {
@@ -52,7 +52,8 @@ TEST(ValidateInfer, names_missing_inputs) {
   model.input.inputs.pop_back();
   EXPECT_EQ(
       model.fault(),
-      "expected 2 inputs but got 1 inputs for model 'add'. Got input(s) ['A'], but missing required "
+      "expected 2 inputs but got 1 inputs for model 'add'. Got input(s) ['A'], but missing "
+      "required "
       "input(s) ['B']. Please provide all required input(s)."
   );
 }

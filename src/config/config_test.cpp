@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/loader.h"
+#include "config/reference.h"
+#include "config/setting_table.h"
+
+namespace cortex::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(SettingTable, names_paths_flags_and_variables_once) {
+  std::set<std::string_view> paths, flags, variables;
+  for (const Setting& setting : setting_table()) {
+    EXPECT_TRUE(paths.insert(setting.path).second) << setting.path;
+    EXPECT_TRUE(variables.insert(setting.environment).second) << setting.environment;
+    EXPECT_TRUE(setting.flag.empty() || flags.insert(setting.flag).second) << setting.flag;
+    EXPECT_FALSE(setting.description.empty()) << setting.path;
+  }
+}
+
+TEST(SettingTable, reads_back_every_default_that_it_prints) {
+  const Settings defaults;
+  for (const Setting& setting : setting_table()) {
+    if (std::holds_alternative<ListTarget>(setting.target)) continue;
+    Settings settings;
+    const std::string text = value_text(setting, defaults);
+    EXPECT_TRUE(assign(setting, settings, std::vector{text}).ok()) << setting.path << " " << text;
+    EXPECT_EQ(value_text(setting, settings), text);
+  }
+}
+
+TEST(SettingTable, writes_each_setting_to_its_own_member) {
+  for (const Setting& setting : setting_table()) {
+    const auto* count = std::get_if<CountTarget>(&setting.target);
+    if (count == nullptr) continue;
+    Settings settings;
+    ASSERT_TRUE(assign(setting, settings, std::vector{std::to_string(count->most)}).ok());
+    const Settings defaults;
+    for (const Setting& other : setting_table()) {
+      if (other.path == setting.path) continue;
+      EXPECT_EQ(value_text(other, settings), value_text(other, defaults)) << setting.path;
+    }
+  }
+}
+
+TEST(Loader, lets_variables_override_the_file_and_flags_override_both) {
+  const std::string path = testing::TempDir() + "cortex_config_test.yaml";
+  FILE* file = std::fopen(path.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  std::fputs(
+      "http: {port: 1, host: 127.0.0.2}\nlog: {format: json}\nlimits: {idle_timeout: 5s}\n", file
+  );
+  std::fclose(file);
+  Sources sources;
+  sources.file = path;
+  sources.environment = {
+      {"CORTEX_HTTP_PORT", "2"}, {"CORTEX_METRICS_PORT", "3"}, {"CORTEX_API_KEYS", "a,b"}
+  };
+  sources.flags["metrics.port"] = {"4"};
+  sources.flags["models.repositories"] = {"x", "y"};
+  const Loaded loaded = load(sources);
+  ASSERT_TRUE(loaded.ok()) << fault_text(loaded.faults);
+  EXPECT_EQ(loaded.settings.http.port, 2u);
+  EXPECT_EQ(loaded.settings.http.host, "127.0.0.2");
+  EXPECT_EQ(loaded.settings.metrics.port, 4u);
+  EXPECT_EQ(loaded.settings.log.format, log::Format::kJson);
+  EXPECT_EQ(loaded.settings.limits.idle_timeout, std::chrono::seconds(5));
+  EXPECT_THAT(loaded.settings.models.repositories, ElementsAre("x", "y"));
+  EXPECT_THAT(loaded.settings.auth.api_keys, ElementsAre("a", "b"));
+}
+
+TEST(Loader, reports_all_faults_at_once_each_with_its_place) {
+  const Loaded loaded = load_text(
+      "http:\n  port: 99999\n  prot: 1\nlog: {level: loud}\nmodels: {repositories: here}\nhttp: "
+      "{}\n",
+      "c.yaml"
+  );
+  const std::string text = fault_text(loaded.faults);
+  EXPECT_THAT(text, HasSubstr("c.yaml:2: http.port: '99999' is not a whole number in 0 … 65535\n"));
+  EXPECT_THAT(text, HasSubstr("c.yaml:3: http.prot: no such setting; did you mean http.port?\n"));
+  EXPECT_THAT(
+      text, HasSubstr("c.yaml:4: log.level: 'loud' is not one of debug, info, warning, error\n")
+  );
+  EXPECT_THAT(text, HasSubstr("c.yaml:5: models.repositories: must be a list, as [a, b]\n"));
+  EXPECT_THAT(text, HasSubstr("c.yaml:6: http: is there twice\n"));
+}
+
+TEST(Loader, names_the_line_of_a_file_that_is_not_yaml) {
+  const Loaded loaded = load_text("http: {port: 1\nlog: [", "c.yaml");
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_THAT(loaded.faults.front().where, HasSubstr("c.yaml:"));
+}
+
+TEST(Loader, takes_an_empty_file_and_a_section_without_entries) {
+  EXPECT_TRUE(load_text("", "c.yaml").ok());
+  EXPECT_TRUE(load_text("# nothing\nhttp:\n", "c.yaml").ok());
+}
+
+TEST(Loader, refuses_a_list_where_one_value_belongs_and_a_map_where_a_list_belongs) {
+  EXPECT_FALSE(load_text("http: {port: [1]}", "c.yaml").ok());
+  EXPECT_FALSE(load_text("models: {repositories: {a: b}}", "c.yaml").ok());
+  EXPECT_FALSE(load_text("a: {b: {c: {d: {e: {f: 1}}}}}", "c.yaml").ok());
+}
+
+TEST(Loader, names_a_missing_file) {
+  Sources sources;
+  sources.file = testing::TempDir() + "nothing-here.yaml";
+  EXPECT_THAT(fault_text(load(sources).faults), HasSubstr("--config: cannot open"));
+}
+
+TEST(Loader, reads_bytes_and_times_with_and_without_units) {
+  const Loaded loaded = load_text(
+      "limits: {body_bytes: 2MiB, header_bytes: 4096, idle_timeout: 250, body_timeout: 2m}", "c"
+  );
+  ASSERT_TRUE(loaded.ok()) << fault_text(loaded.faults);
+  EXPECT_EQ(loaded.settings.limits.body_bytes, 2u << 20);
+  EXPECT_EQ(loaded.settings.limits.header_bytes, 4096u);
+  EXPECT_EQ(loaded.settings.limits.idle_timeout, std::chrono::milliseconds(250));
+  EXPECT_EQ(loaded.settings.limits.body_timeout, std::chrono::minutes(2));
+  for (const char* bad :
+       {"-1", "1e3", "99999999999999999999", "18446744073709551615GiB", "1 MB", "", "MiB"}) {
+    EXPECT_FALSE(load_text("limits: {body_bytes: '" + std::string(bad) + "'}", "c").ok()) << bad;
+  }
+}
+
+TEST(Loader, serves_other_machines_only_with_keys_or_when_told_to) {
+  EXPECT_THAT(
+      fault_text(load_text("http: {host: 0.0.0.0}", "c").faults), HasSubstr("CORTEX_API_KEYS")
+  );
+  EXPECT_TRUE(load_text("{http: {host: 0.0.0.0}, auth: {insecure: true}}", "c").ok());
+  EXPECT_TRUE(load_text("{http: {host: 0.0.0.0}, auth: {keys_file: k}}", "c").ok());
+  EXPECT_TRUE(load_text("http: {host: '::1'}", "c").ok());
+  EXPECT_FALSE(is_loopback("::"));
+}
+
+TEST(Loader, checks_settings_against_each_other) {
+  EXPECT_FALSE(load_text("{http: {port: 8002}}", "c").ok());
+  EXPECT_TRUE(load_text("{http: {port: 0}, metrics: {port: 0}}", "c").ok());
+  EXPECT_FALSE(load_text("{models: {load: [a]}}", "c").ok());
+  EXPECT_FALSE(load_text("{limits: {body_bytes: 2GiB}}", "c").ok());
+}
+
+TEST(Reference, names_every_setting) {
+  const std::string text = reference_markdown();
+  for (const Setting& setting : setting_table()) {
+    EXPECT_THAT(text, HasSubstr("`" + std::string(setting.path) + "`"));
+  }
+}
+
+}  // namespace
+}  // namespace cortex::config

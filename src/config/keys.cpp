@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/keys.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include <yaml-cpp/yaml.h>
+
+namespace cortex::config {
+namespace {
+
+constexpr std::size_t kKeysMax = 100'000;
+
+std::optional<std::uint8_t> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<std::uint8_t>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<std::uint8_t>(c - 'a' + 10);
+  if (c >= 'A' && c <= 'F') return static_cast<std::uint8_t>(c - 'A' + 10);
+  return std::nullopt;
+}
+
+bool parse_digest(std::string_view hex, std::array<std::uint8_t, 32>& out) {
+  if (hex.size() != 2 * out.size()) return false;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto high = hex_digit(hex[2 * i]);
+    const auto low = hex_digit(hex[2 * i + 1]);
+    if (!high || !low) return false;
+    out[i] = static_cast<std::uint8_t>(*high << 4 | *low);
+  }
+  return true;
+}
+
+class KeyReader {
+ public:
+  KeyReader(std::string_view name, KeyFile& out) : name_(name), out_(out) {}
+
+  void read(const YAML::Node& root) {
+    const YAML::Node list = root.IsMap() ? root["keys"] : root;
+    if (!list || !list.IsSequence()) return fault(root, "must be a list of keys");
+    if (list.size() > kKeysMax) return fault(root, "holds more than 100000 keys");
+    std::size_t index = 0;
+    for (const auto& node : list) {
+      path_ = "keys[" + std::to_string(index++) + "]";
+      read_key(node);
+    }
+  }
+
+ private:
+  void fault(const YAML::Node& node, std::string text) {
+    std::string where = name_ + ":" + std::to_string(node.Mark().line + 1);
+    if (!path_.empty()) where += ": " + path_;
+    out_.faults.push_back({std::move(where), std::move(text)});
+  }
+
+  void read_key(const YAML::Node& node) {
+    if (!node.IsMap()) return fault(node, "must be a map of name, tenant, scopes and sha256");
+    KeyEntry key;
+    for (const auto& entry : node) {
+      const std::string field = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      read_field(field, entry.second, key);
+    }
+    check(node, key);
+    out_.keys.push_back(std::move(key));
+  }
+
+  void read_field(const std::string& field, const YAML::Node& value, KeyEntry& key) {
+    if (field == "scopes") return read_scopes(value, key);
+    if (field == "limits")
+      return fault(value, "limits: not enforced by this version; leave it out");
+    if (field != "name" && field != "tenant" && field != "sha256") {
+      return fault(value, "'" + field + "' is not a field of a key");
+    }
+    if (!value.IsScalar()) return fault(value, field + " must be plain text");
+    if (field == "name") {
+      key.name = value.Scalar();
+    } else if (field == "tenant") {
+      key.tenant = value.Scalar();
+    } else if (parse_digest(value.Scalar(), key.sha256)) {
+      has_digest_ = true;
+    } else {
+      fault(value, "sha256 must be 64 hexadecimal digits");
+      has_digest_ = true;
+    }
+  }
+
+  void read_scopes(const YAML::Node& value, KeyEntry& key) {
+    if (!value.IsSequence()) return fault(value, "scopes must be a list");
+    for (const auto& scope : value) {
+      const std::string text = scope.IsScalar() ? scope.Scalar() : "";
+      if (text != "read" && text != "infer" && text != "admin") {
+        fault(scope, "'" + text + "' is not a scope; there are read, infer and admin");
+      } else {
+        key.scopes.push_back(text);
+      }
+    }
+  }
+
+  void check(const YAML::Node& node, const KeyEntry& key) {
+    if (key.name.empty()) fault(node, "needs a name");
+    if (key.tenant.empty()) fault(node, "the tenant must not be empty");
+    if (key.scopes.empty()) fault(node, "needs scopes");
+    if (!has_digest_) fault(node, "needs sha256");
+    if (!key.name.empty() && !names_.insert(key.name).second) {
+      fault(node, "the name '" + key.name + "' is there twice");
+    }
+    if (has_digest_ && !digests_.insert(key.sha256).second)
+      fault(node, "this sha256 is there twice");
+    has_digest_ = false;
+  }
+
+  std::string name_;
+  KeyFile& out_;
+  std::string path_;
+  bool has_digest_ = false;
+  std::set<std::string> names_;
+  std::set<std::array<std::uint8_t, 32>> digests_;
+};
+
+}  // namespace
+
+KeyFile parse_keys(std::string_view text, std::string_view name) {
+  KeyFile out;
+  try {
+    KeyReader(name, out).read(YAML::Load(std::string(text)));
+  } catch (const YAML::Exception& error) {
+    out.faults.push_back({std::string(name) + ":" + std::to_string(error.mark.line + 1), error.msg}
+    );
+  }
+  return out;
+}
+
+}  // namespace cortex::config

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "config/loader.h"
+
+namespace cortex::config {
+
+// One entry of a key file. The secret itself is never written down.
+struct KeyEntry {
+  std::string name;
+  std::string tenant = "default";
+  std::vector<std::string> scopes;        // of "read", "infer", "admin"; at least one
+  std::array<std::uint8_t, 32> sha256{};  // of the secret's bytes
+};
+
+struct KeyFile {
+  std::vector<KeyEntry> keys;
+  std::vector<Fault> faults;
+};
+
+// Reads a key file (YAML or JSON): a list of {name, tenant, scopes, sha256}, or a map with that
+// list under "keys". Names and digests are unique. All faults at once. Never throws.
+[[nodiscard]] KeyFile parse_keys(std::string_view text, std::string_view name);
+
+}  // namespace cortex::config

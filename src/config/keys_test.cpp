@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/keys.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cortex::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string kDigest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+TEST(Keys, reads_yaml_and_json_as_a_list_or_below_keys) {
+  for (const std::string& text :
+       {"- {name: ci, tenant: acme, scopes: [read, infer], sha256: " + kDigest + "}",
+        R"({"keys": [{"name": "ci", "tenant": "acme", "scopes": ["read", "infer"], "sha256": ")" +
+            kDigest + "\"}]}"}) {
+    const KeyFile file = parse_keys(text, "keys.yaml");
+    ASSERT_TRUE(file.faults.empty()) << fault_text(file.faults);
+    ASSERT_EQ(file.keys.size(), 1u);
+    EXPECT_EQ(file.keys[0].name, "ci");
+    EXPECT_EQ(file.keys[0].tenant, "acme");
+    EXPECT_THAT(file.keys[0].scopes, ElementsAre("read", "infer"));
+    EXPECT_EQ(file.keys[0].sha256[0], 0x9f);
+    EXPECT_EQ(file.keys[0].sha256[31], 0x08);
+  }
+}
+
+TEST(Keys, names_every_fault_with_its_line) {
+  const KeyFile file = parse_keys(
+      "- {name: a, scopes: [root], sha256: 12}\n- {scopes: [read], secret: x}\n- {name: a, scopes: "
+      "[read], sha256: " +
+          kDigest + ", limits: {}}\n",
+      "k"
+  );
+  const std::string text = fault_text(file.faults);
+  EXPECT_THAT(text, HasSubstr("k:1: keys[0]: 'root' is not a scope"));
+  EXPECT_THAT(text, HasSubstr("k:1: keys[0]: sha256 must be 64 hexadecimal digits"));
+  EXPECT_THAT(text, HasSubstr("k:2: keys[1]: 'secret' is not a field of a key"));
+  EXPECT_THAT(text, HasSubstr("k:2: keys[1]: needs a name"));
+  EXPECT_THAT(text, HasSubstr("k:2: keys[1]: needs sha256"));
+  EXPECT_THAT(text, HasSubstr("k:3: keys[2]: the name 'a' is there twice"));
+  EXPECT_THAT(text, HasSubstr("k:3: keys[2]: limits: not enforced"));
+}
+
+TEST(Keys, refuses_what_is_not_a_list) {
+  EXPECT_FALSE(parse_keys("", "k").faults.empty());
+  EXPECT_FALSE(parse_keys("keys: x", "k").faults.empty());
+  EXPECT_FALSE(parse_keys("[[", "k").faults.empty());
+}
+
+}  // namespace
+}  // namespace cortex::config

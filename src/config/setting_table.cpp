@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/setting_table.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cortex::config {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = kKiB * 1024;
+constexpr std::uint64_t kGiB = kMiB * 1024;
+constexpr milliseconds kDay{86'400'000};
+
+constexpr std::array<std::string_view, 3> kControlNames{"none", "poll", "explicit"};
+constexpr std::array<std::string_view, 2> kFormatNames{"text", "json"};
+constexpr std::array<std::string_view, 4> kLevelNames{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 3> kAccessNames{"off", "errors", "all"};
+
+// The member behind a setting, as a function that a Target can hold.
+#define CORTEX_MEMBER(member) [](Settings& s) -> decltype(auto) { return (s.member); }
+#define CORTEX_CHOICE(names, member)                                                          \
+  ChoiceTarget {                                                                              \
+    names, [](Settings& s, std::size_t i) { s.member = static_cast<decltype(s.member)>(i); }, \
+        [](const Settings& s) { return static_cast<std::size_t>(s.member); }                  \
+  }
+
+// clang-format off
+const Setting kTable[] = {
+    {"http.host", "--host", "CORTEX_HTTP_HOST",
+     "Address to listen on. Anything but loopback needs keys, or auth.insecure.",
+     TextTarget{CORTEX_MEMBER(http.host)}},
+    {"http.port", "--http-port", "CORTEX_HTTP_PORT",
+     "Port of all HTTP APIs; 0 takes a free one, which the ready line names.",
+     CountTarget{CORTEX_MEMBER(http.port), 0, 65535}},
+    {"http.io_threads", "--io-threads", "CORTEX_HTTP_IO_THREADS",
+     "Threads that read and write connections; 0 chooses by the cores.",
+     CountTarget{CORTEX_MEMBER(http.io_threads), 0, 256}},
+    {"http.cors_origins", "--cors-origin", "CORTEX_HTTP_CORS_ORIGINS",
+     "Origins whose pages may call the server from a browser; * is every origin.",
+     ListTarget{CORTEX_MEMBER(http.cors_origins)}},
+
+    {"metrics.port", "--metrics-port", "CORTEX_METRICS_PORT",
+     "Port that serves /metrics alone; 0 is off. /metrics is on the HTTP port too.",
+     CountTarget{CORTEX_MEMBER(metrics.port), 0, 65535}},
+    {"metrics.series", "--metrics-series", "CORTEX_METRICS_SERIES",
+     "Label sets that one metric keeps; what comes later is counted under \"other\".",
+     CountTarget{CORTEX_MEMBER(metrics.series), 10, 100'000}},
+
+    {"models.repositories", "--model-repository", "CORTEX_MODELS_REPOSITORIES",
+     "Folders that hold model folders.",
+     ListTarget{CORTEX_MEMBER(models.repositories)}},
+    {"models.control", "--model-control-mode", "CORTEX_MODELS_CONTROL",
+     "none: every model is loaded at start. poll: the folders are read again at intervals. "
+     "explicit: only models.load at start, then by the repository API.",
+     CORTEX_CHOICE(kControlNames, models.control)},
+    {"models.load", "--load-model", "CORTEX_MODELS_LOAD",
+     "With explicit control, the models to load at start; * is all.",
+     ListTarget{CORTEX_MEMBER(models.load)}},
+    {"models.loader_threads", "--model-load-thread-count", "CORTEX_MODELS_LOADER_THREADS",
+     "Models that are loaded at the same time.",
+     CountTarget{CORTEX_MEMBER(models.loader_threads), 1, 64}},
+    {"models.poll_interval", "--repository-poll-interval", "CORTEX_MODELS_POLL_INTERVAL",
+     "With poll control, the time between two readings of the folders.",
+     TimeTarget{CORTEX_MEMBER(models.poll_interval), milliseconds(100), kDay}},
+
+    {"auth.api_keys", "", "CORTEX_API_KEYS",
+     "Keys with every scope, in plain text: a quick start. Prefer auth.keys_file.",
+     ListTarget{CORTEX_MEMBER(auth.api_keys)}},
+    {"auth.keys_file", "--keys-file", "CORTEX_KEYS_FILE",
+     "YAML or JSON file of keys: {name, tenant, scopes: [read, infer, admin], sha256}.",
+     TextTarget{CORTEX_MEMBER(auth.keys_file)}},
+    {"auth.insecure", "--insecure", "CORTEX_INSECURE",
+     "Serve without keys on an address that others can reach.",
+     SwitchTarget{CORTEX_MEMBER(auth.insecure)}},
+
+    {"apis.open_inference", "", "CORTEX_APIS_OPEN_INFERENCE",
+     "The Open Inference Protocol under /v2.",
+     SwitchTarget{CORTEX_MEMBER(apis.open_inference)}},
+    {"apis.openai", "", "CORTEX_APIS_OPENAI",
+     "OpenAI's embeddings and models under /v1.",
+     SwitchTarget{CORTEX_MEMBER(apis.openai)}},
+
+    {"limits.connections", "--connections-max", "CORTEX_LIMITS_CONNECTIONS",
+     "Open connections; more are refused.",
+     CountTarget{CORTEX_MEMBER(limits.connections), 1, 1'000'000}},
+    {"limits.header_bytes", "", "CORTEX_LIMITS_HEADER_BYTES",
+     "Request line and headers of one request.",
+     BytesTarget{CORTEX_MEMBER(limits.header_bytes), kKiB, 16 * kMiB}},
+    {"limits.body_bytes", "--body-limit", "CORTEX_LIMITS_BODY_BYTES",
+     "Body of one request, unpacked.",
+     BytesTarget{CORTEX_MEMBER(limits.body_bytes), kKiB, 64 * kGiB}},
+    {"limits.body_bytes_total", "", "CORTEX_LIMITS_BODY_BYTES_TOTAL",
+     "Bodies of all requests that are being read or served.",
+     BytesTarget{CORTEX_MEMBER(limits.body_bytes_total), kMiB, 1024 * kGiB}},
+    {"limits.header_timeout", "", "CORTEX_LIMITS_HEADER_TIMEOUT",
+     "For a whole header, and for the first byte of a connection.",
+     TimeTarget{CORTEX_MEMBER(limits.header_timeout), milliseconds(10), kDay}},
+    {"limits.body_timeout", "", "CORTEX_LIMITS_BODY_TIMEOUT",
+     "For every next 16 KiB of a body.",
+     TimeTarget{CORTEX_MEMBER(limits.body_timeout), milliseconds(10), kDay}},
+    {"limits.write_timeout", "", "CORTEX_LIMITS_WRITE_TIMEOUT",
+     "Without a byte of the answer taken by the client.",
+     TimeTarget{CORTEX_MEMBER(limits.write_timeout), milliseconds(10), kDay}},
+    {"limits.idle_timeout", "", "CORTEX_LIMITS_IDLE_TIMEOUT",
+     "Between two requests of a connection.",
+     TimeTarget{CORTEX_MEMBER(limits.idle_timeout), milliseconds(10), kDay}},
+    {"limits.queue_requests", "--queue-limit", "CORTEX_LIMITS_QUEUE_REQUESTS",
+     "Requests that wait for one model where its configuration says nothing; more are answered 429.",
+     CountTarget{CORTEX_MEMBER(limits.queue_requests), 1, 1'000'000}},
+
+    {"log.format", "--log-format", "CORTEX_LOG_FORMAT",
+     "Form of the log lines on standard error.",
+     CORTEX_CHOICE(kFormatNames, log.format)},
+    {"log.level", "--log-level", "CORTEX_LOG_LEVEL",
+     "The least important lines that are written.",
+     CORTEX_CHOICE(kLevelNames, log.level)},
+    {"log.access", "--log-access", "CORTEX_LOG_ACCESS",
+     "One line per request: for none, for those that failed, or for all. All costs several microseconds "
+     "of CPU per request.",
+     CORTEX_CHOICE(kAccessNames, log.access)},
+
+    {"onnx.library", "--onnx-library", "CORTEX_ONNX_LIBRARY",
+     "ONNX Runtime's shared library. Empty looks beside the program, in the set-up's folder, then where the system looks.",
+     TextTarget{CORTEX_MEMBER(onnx.library)}},
+
+    {"data", "--data", "CORTEX_DATA",
+     "Folder for everything the server keeps; made when it is missing. Nothing outside it is ever written.",
+     TextTarget{CORTEX_MEMBER(data)}},
+    {"cores", "--cores", "CORTEX_CORES",
+     "Cores that engines and tokenisers share; 0 is all that the process may use.",
+     CountTarget{CORTEX_MEMBER(cores), 0, 4096}},
+    {"drain_timeout", "--drain-timeout", "CORTEX_DRAIN_TIMEOUT",
+     "At the end, how long accepted requests may take.",
+     TimeTarget{CORTEX_MEMBER(drain_timeout), milliseconds(0), kDay}},
+};
+// clang-format on
+
+#undef CORTEX_MEMBER
+#undef CORTEX_CHOICE
+
+}  // namespace
+
+std::span<const Setting> setting_table() { return kTable; }
+
+const Setting* find_setting(std::string_view path) {
+  const auto all = setting_table();
+  const auto found = std::ranges::find(all, path, &Setting::path);
+  return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace cortex::config

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+
+namespace cortex::config {
+
+// What a server can be told, one struct per room; the values below are the defaults. The table in
+// setting_table.cpp gives every member its name in the file, its flag, its variable, its range and
+// its sentence of documentation.
+
+struct HttpSettings {
+  std::string host = "127.0.0.1";
+  std::uint64_t port = 8000;
+  std::uint64_t io_threads = 0;  // 0: chosen from the cores
+  std::vector<std::string> cors_origins;
+};
+
+// Where a single client, or all of them together, meet a wall.
+struct LimitSettings {
+  std::uint64_t connections = 4096;
+  std::uint64_t header_bytes = 16ull << 10;
+  std::uint64_t body_bytes = 64ull << 20;
+  std::uint64_t body_bytes_total = 1ull << 30;
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds body_timeout{30'000};
+  std::chrono::milliseconds write_timeout{30'000};
+  std::chrono::milliseconds idle_timeout{75'000};
+  std::uint64_t queue_requests = 512;  // of one model
+};
+
+struct MetricsSettings {
+  std::uint64_t port = 8002;  // 0: off; /metrics is on the HTTP port too
+  std::uint64_t series = 1000;
+};
+
+enum class ModelControl : std::uint8_t { kNone, kPoll, kExplicit };
+
+struct ModelSettings {
+  std::vector<std::string> repositories;
+  ModelControl control = ModelControl::kNone;
+  std::vector<std::string> load;
+  std::uint64_t loader_threads = 1;
+  std::chrono::milliseconds poll_interval{15'000};
+};
+
+struct OnnxSettings {
+  std::string library;  // empty: found beside the program or by the system
+};
+
+struct AuthSettings {
+  std::vector<std::string> api_keys;
+  std::string keys_file;
+  bool insecure = false;
+};
+
+struct ApiSettings {
+  bool open_inference = true;
+  bool openai = true;
+};
+
+enum class AccessLog : std::uint8_t { kOff, kErrors, kAll };
+
+struct LogSettings {
+  log::Format format = log::Format::kText;
+  log::Level level = log::Level::kInfo;
+  AccessLog access = AccessLog::kErrors;
+};
+
+struct Settings {
+  std::string data;
+  std::uint64_t cores = 0;  // 0: all that the process may use
+  std::chrono::milliseconds drain_timeout{30'000};
+  HttpSettings http;
+  LimitSettings limits;
+  MetricsSettings metrics;
+  ModelSettings models;
+  OnnxSettings onnx;
+  AuthSettings auth;
+  ApiSettings apis;
+  LogSettings log;
+};
+
+}  // namespace cortex::config

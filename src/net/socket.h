@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace cortex::net {
+
+// A TCP connection whose every wait has a deadline. Closed when it goes. Thread: one at a time.
+class Socket {
+ public:
+  Socket() = default;
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&& other) noexcept;
+  ~Socket() { close(); }
+
+  // Tries every address of the host in turn. kUnavailable with the reason of the last one.
+  [[nodiscard]] static Result<Socket> connect(
+      const std::string& host, const std::string& port, TimePoint deadline
+  );
+
+  [[nodiscard]] bool open() const { return fd_ >= 0; }
+  // All of `first`, then all of `second`, without copying them together.
+  [[nodiscard]] Status write(std::string_view first, std::string_view second, TimePoint deadline);
+  // At least one byte; 0 at the end of the stream.
+  [[nodiscard]] Result<std::size_t> read(std::span<char> into, TimePoint deadline);
+  void close();
+
+ private:
+  explicit Socket(int fd) : fd_(fd) {}
+  [[nodiscard]] Status wait(short events, TimePoint deadline) const;
+
+  int fd_ = -1;
+};
+
+}  // namespace cortex::net

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/embedding/embedding_servable.h"
+
+#include <chrono>
+#include <utility>
+
+#include "backend/embedding/detail/embedding_plan.h"
+#include "backend/embedding/detail/embedding_run.h"
+#include "backend/embedding/detail/lane_gate.h"
+#include "base/check.h"
+
+namespace cortex::backend {
+namespace {
+
+// The pool is tokenising long texts: they take milliseconds each.
+constexpr std::chrono::milliseconds kRetryAfter{1000};
+
+std::size_t bytes_of(const EmbeddingInput& input) {
+  std::size_t sum = 0;
+  for (const std::string& text : input.texts) sum += text.size();
+  return sum;
+}
+
+}  // namespace
+
+struct EmbeddingServable::Inner {
+  Inner(EmbeddingParts parts, EmbeddingPlan plan, const EmbeddingOptions& o)
+      : tokenizer(std::move(parts.tokenizer)),
+        cpu(*parts.cpu),
+        options(o),
+        context{*tokenizer, std::move(plan), options, gate},
+        gate(std::move(parts.lane)) {}
+
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  ThreadPool& cpu;
+  const EmbeddingOptions options;
+  const EmbeddingContext context;
+  LaneGate gate;  // last: its end waits for all runs, which use the rest
+};
+
+Result<std::unique_ptr<EmbeddingServable>> EmbeddingServable::make(
+    EmbeddingParts parts, const EmbeddingOptions& options
+) {
+  CHECK(
+      parts.lane && parts.tokenizer && parts.cpu != nullptr, "an embedding model needs its parts"
+  );
+  CHECK(options.rows_in_flight_max > 0, "a window of no rows never moves");
+  CORTEX_ASSIGN_OR_RETURN(EmbeddingPlan plan, embedding_plan(parts.config, parts.signature));
+  auto inner = std::make_unique<Inner>(std::move(parts), std::move(plan), options);
+  return std::unique_ptr<EmbeddingServable>(new EmbeddingServable(std::move(inner)));
+}
+
+EmbeddingServable::EmbeddingServable(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+EmbeddingServable::~EmbeddingServable() = default;
+
+void EmbeddingServable::submit(
+    std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream
+) {
+  if (!std::holds_alternative<EmbeddingInput>(request->input)) {
+    if (!inner_->gate.submit(request, stream)) stream->finish(unavailable("the model is ending"));
+    return;
+  }
+  if (!inner_->gate.enter()) return stream->finish(unavailable("the model is ending"));
+  const auto run = std::make_shared<EmbeddingRun>(inner_->context, request, std::move(stream));
+  if (bytes_of(std::get<EmbeddingInput>(request->input)) <= inner_->options.inline_bytes_max) {
+    return run->start();
+  }
+  if (!inner_->cpu.submit([run] { run->start(); })) {
+    run->refuse(resource_exhausted("too many long texts are waiting to be tokenised")
+                    .with_retry_after(kRetryAfter));
+  }
+}
+
+}  // namespace cortex::backend

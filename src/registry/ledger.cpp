@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cortex::registry {
+namespace {
+
+// Which of several loads of one version the index shows: the one that says most about it.
+int telling(VersionState state) {
+  switch (state) {
+    case VersionState::kReady:
+      return 4;
+    case VersionState::kLoading:
+      return 3;
+    case VersionState::kFailed:
+      return 2;
+    case VersionState::kDraining:
+      return 1;
+    case VersionState::kUnavailable:
+      return 0;
+  }
+  return 0;
+}
+
+bool is_alive(VersionState state) {
+  return state != VersionState::kFailed && state != VersionState::kUnavailable;
+}
+
+}  // namespace
+
+Ledger::Model& Ledger::touch(const std::string& name) {
+  unplanned_.insert(name);
+  changed_.insert(name);
+  return models_[name];
+}
+
+void Ledger::see(RepositorySnapshot snapshot) {
+  for (const auto& [name, model] : models_) {
+    if (model.folder && !snapshot.models.contains(name)) see_model(name, std::nullopt);
+  }
+  for (auto& [name, folder] : snapshot.models) see_model(name, std::move(folder));
+}
+
+void Ledger::see_model(const std::string& name, std::optional<ModelFolder> folder) {
+  touch(name).folder = std::move(folder);
+}
+
+void Ledger::want(const std::string& name) {
+  Model& model = touch(name);
+  model.wanted = true;
+  model.unloaded = false;
+  std::erase_if(model.held, [](const Held& held) {
+    return held.machine.state() == VersionState::kFailed;
+  });
+}
+
+void Ledger::unwant(const std::string& name) {
+  Model& model = touch(name);
+  model.unloaded = model.unloaded || model.wanted;
+  model.wanted = false;
+}
+
+void Ledger::close() {
+  closed_ = true;
+  for (const auto& [name, model] : models_) touch(name);
+}
+
+std::pair<const std::string*, Ledger::Held*> Ledger::find(LoadId id) {
+  for (auto& [name, model] : models_) {
+    for (Held& held : model.held) {
+      if (held.id == id) return {&name, &held};
+    }
+  }
+  CHECK(false, "an answer to an order that nobody gave");
+  return {};
+}
+
+void Ledger::loaded(LoadId id) {
+  const auto [name, held] = find(id);
+  held->machine.loaded();
+  touch(*name);
+}
+
+void Ledger::failed(LoadId id, Status reason) {
+  const auto [name, held] = find(id);
+  held->machine.failed(std::move(reason));
+  touch(*name);
+}
+
+void Ledger::released(LoadId id) {
+  const auto [name, held] = find(id);
+  held->machine.drained();
+  std::erase_if(touch(*name).held, [&](const Held& h) { return h.id == id; });
+}
+
+bool Ledger::is_wanted(const Model& model) const {
+  return !closed_ && model.folder && (all_wanted_ || model.wanted);
+}
+
+// A folder that is at fault for now says nothing of what to unload: what serves goes on.
+std::vector<Edition> Ledger::wanted_editions(const Model& model) const {
+  std::vector<Edition> out;
+  if (!is_wanted(model)) return out;
+  if (!model.folder->fault.ok()) {
+    for (const Held& held : model.held) {
+      const VersionState state = held.machine.state();
+      if (state == VersionState::kReady || state == VersionState::kLoading)
+        out.push_back(held.edition);
+    }
+    return out;
+  }
+  std::vector<std::int64_t> numbers;
+  for (const VersionFolder& v : model.folder->versions) numbers.push_back(v.version);
+  const auto selected = select_versions(model.folder->config, numbers);
+  for (const VersionFolder& v : model.folder->versions) {
+    if (std::binary_search(selected.begin(), selected.end(), v.version)) {
+      out.push_back({v.version, v.fingerprint});
+    }
+  }
+  return out;
+}
+
+LedgerPlan Ledger::next() {
+  LedgerPlan plan;
+  for (const std::string& name : std::exchange(unplanned_, {})) {
+    Model& model = models_.at(name);
+    plan_model(model, plan);
+    if (!model.folder && !model.wanted && model.held.empty()) models_.erase(name);
+  }
+  return plan;
+}
+
+void Ledger::plan_model(Model& model, LedgerPlan& plan) {
+  std::vector<HeldEdition> held;
+  for (const Held& h : model.held) held.push_back({h.edition, h.machine.state()});
+  for (const Action& action : next_actions(wanted_editions(model), held)) {
+    const auto is_meant = [&](const Held& h, VersionState state) {
+      return h.edition == action.edition && h.machine.state() == state;
+    };
+    switch (action.kind) {
+      case ActionKind::kLoad:
+        plan.loads.push_back(start_load(model, action.edition));
+        break;
+      case ActionKind::kRetire:
+        for (Held& h : model.held) {
+          if (!is_meant(h, VersionState::kReady)) continue;
+          h.machine.drain();
+          plan.retire.push_back(h.id);
+        }
+        break;
+      case ActionKind::kForget:
+        std::erase_if(model.held, [&](const Held& h) {
+          return is_meant(h, VersionState::kFailed);
+        });
+        break;
+    }
+  }
+}
+
+LoadOrder Ledger::start_load(Model& model, const Edition& edition) {
+  Held held{.id = {++last_id_}, .edition = edition, .machine = {}};
+  held.machine.start_loading();
+  const auto& versions = model.folder->versions;
+  const auto folder = std::find_if(versions.begin(), versions.end(), [&](const VersionFolder& v) {
+    return v.version == edition.version;
+  });
+  CHECK(folder != versions.end(), "only versions with a folder are wanted");
+  LoadOrder order{held.id, edition.version, model.folder->config, folder->path};
+  model.held.push_back(std::move(held));
+  return order;
+}
+
+std::optional<Status> Ledger::outcome(const std::string& name) const {
+  const auto found = models_.find(name);
+  if (found == models_.end() || !found->second.folder) {
+    return not_found(
+        "failed to load '" + name +
+        "', failed to poll from model repository: no folder of that name"
+    );
+  }
+  const Model& model = found->second;
+  if (closed_) return unavailable("failed to load '" + name + "': the server is shutting down");
+  if (!is_wanted(model))
+    return Status(Code::kAborted, "failed to load '" + name + "': it was unloaded meanwhile");
+  if (!model.folder->fault.ok())
+    return model.folder->fault.with_prefix("failed to load '" + name + "': ");
+  Status worst;
+  std::string text = "load failed for model '" + name + "': ";
+  for (const Edition& edition : wanted_editions(model)) {
+    const auto held = std::find_if(model.held.begin(), model.held.end(), [&](const Held& h) {
+      return h.edition == edition && h.machine.state() != VersionState::kDraining;
+    });
+    if (held == model.held.end() || held->machine.state() == VersionState::kLoading)
+      return std::nullopt;
+    if (held->machine.state() != VersionState::kFailed) continue;
+    worst = held->machine.reason();
+    text += "version " + std::to_string(edition.version) +
+            " is at UNAVAILABLE state: " + worst.text() + "; ";
+  }
+  return worst.ok() ? Status() : Status(worst.code(), text);
+}
+
+bool Ledger::settled() const {
+  return std::all_of(models_.begin(), models_.end(), [this](const auto& entry) {
+    return !is_wanted(entry.second) || outcome(entry.first).has_value();
+  });
+}
+
+bool Ledger::empty() const {
+  return std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
+    const auto& held = entry.second.held;
+    return std::none_of(held.begin(), held.end(), [](const Held& h) {
+      return is_alive(h.machine.state());
+    });
+  });
+}
+
+std::vector<LoadId> Ledger::ready(const std::string& name) const {
+  const auto found = models_.find(name);
+  if (found == models_.end()) return {};
+  std::map<std::int64_t, LoadId> newest;
+  for (const Held& held : found->second.held) {
+    if (held.machine.state() == VersionState::kReady) newest[held.edition.version] = held.id;
+  }
+  std::vector<LoadId> out;
+  for (const auto& [version, id] : newest) out.push_back(id);
+  return out;
+}
+
+std::vector<IndexEntry> Ledger::index(const std::string& name) const {
+  const auto found = models_.find(name);
+  if (found == models_.end()) return {};
+  const Model& model = found->second;
+  std::set<std::int64_t> versions;
+  if (model.folder) {
+    for (const VersionFolder& v : model.folder->versions) versions.insert(v.version);
+  }
+  for (const Held& held : model.held) versions.insert(held.edition.version);
+  if (versions.empty()) return {{name, "", VersionState::kUnavailable, why_not_held(model)}};
+  std::vector<IndexEntry> out;
+  for (const std::int64_t version : versions) out.push_back(index_version(name, model, version));
+  return out;
+}
+
+IndexEntry Ledger::index_version(const std::string& name, const Model& model, std::int64_t version)
+    const {
+  IndexEntry entry{name, std::to_string(version), VersionState::kUnavailable, ""};
+  for (const Held& held : model.held) {
+    if (held.edition.version != version) continue;
+    const VersionState state = held.machine.state();
+    if (telling(state) > telling(entry.state)) entry.state = state;
+    if (state == VersionState::kFailed) entry.reason = held.machine.reason().text();
+  }
+  if (entry.state == VersionState::kUnavailable) entry.reason = why_not_held(model);
+  return entry;
+}
+
+std::string Ledger::why_not_held(const Model& model) const {
+  if (!model.folder) return "no model repository has a folder of that name";
+  if (!model.folder->fault.ok()) return model.folder->fault.text();
+  if (model.unloaded || closed_) return "unloaded";
+  return is_wanted(model) ? "not served by the version policy" : "not loaded";
+}
+
+std::set<std::string> Ledger::take_changed() { return std::exchange(changed_, {}); }
+
+}  // namespace cortex::registry

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cortex::registry {
+namespace {
+
+using enum VersionState;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+ModelFolder folder(std::vector<std::int64_t> versions, std::uint64_t fingerprint = 0) {
+  ModelFolder out;
+  out.name = "m";
+  out.config.name = "m";
+  for (const std::int64_t v : versions) out.versions.push_back({v, "/m", fingerprint});
+  return out;
+}
+
+std::vector<std::string> index_of(const Ledger& ledger) {
+  std::vector<std::string> out;
+  for (const IndexEntry& entry : ledger.index("m")) {
+    out.push_back(entry.version + " " + std::string(index_state(entry.state)) + " " + entry.reason);
+  }
+  return out;
+}
+
+// Plans, and gives the one load that is expected.
+LoadId plan_load(Ledger& ledger, std::int64_t version) {
+  const LedgerPlan plan = ledger.next();
+  EXPECT_EQ(plan.loads.size(), 1U);
+  if (plan.loads.empty()) return {};
+  EXPECT_EQ(plan.loads[0].version, version);
+  return plan.loads[0].id;
+}
+
+TEST(Ledger, brings_a_version_up_and_down) {
+  Ledger ledger(true);
+  ledger.see_model("m", folder({1}));
+  const LoadId id = plan_load(ledger, 1);
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 LOADING "));
+  EXPECT_FALSE(ledger.settled());
+  EXPECT_FALSE(ledger.outcome("m").has_value());
+  ledger.loaded(id);
+  EXPECT_THAT(ledger.next().loads, IsEmpty());
+  EXPECT_TRUE(ledger.settled());
+  EXPECT_TRUE(ledger.outcome("m")->ok());
+  EXPECT_THAT(ledger.ready("m"), ElementsAre(id));
+  ledger.see_model("m", std::nullopt);
+  EXPECT_THAT(ledger.next().retire, ElementsAre(id));
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 UNLOADING "));
+  EXPECT_FALSE(ledger.empty());
+  ledger.released(id);
+  EXPECT_TRUE(ledger.next().retire.empty());
+  EXPECT_TRUE(ledger.empty());
+  EXPECT_FALSE(ledger.knows("m"));
+}
+
+TEST(Ledger, forgives_a_failure_when_it_is_asked_again) {
+  Ledger ledger(false);
+  ledger.see_model("m", folder({1}));
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 UNAVAILABLE not loaded"));
+  ledger.want("m");
+  ledger.failed(plan_load(ledger, 1), invalid_argument("broken"));
+  EXPECT_THAT(ledger.next().loads, IsEmpty());
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 UNAVAILABLE broken"));
+  ledger.see_model("m", folder({1}));
+  EXPECT_THAT(ledger.next().loads, IsEmpty());
+  ledger.want("m");
+  ledger.loaded(plan_load(ledger, 1));
+  EXPECT_TRUE(ledger.outcome("m")->ok());
+  ledger.unwant("m");
+  const LedgerPlan plan = ledger.next();
+  ASSERT_EQ(plan.retire.size(), 1U);
+  ledger.released(plan.retire[0]);
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 UNAVAILABLE unloaded"));
+}
+
+TEST(Ledger, shows_the_edition_that_serves_and_why_the_newer_one_does_not) {
+  Ledger ledger(true);
+  ledger.see_model("m", folder({1}, 10));
+  const LoadId old = plan_load(ledger, 1);
+  ledger.loaded(old);
+  ledger.see_model("m", folder({1}, 11));
+  const LoadId bad = plan_load(ledger, 1);
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 READY "));
+  ledger.failed(bad, invalid_argument("broken"));
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 READY broken"));
+  ledger.see_model("m", folder({1}, 12));
+  const LoadId good = plan_load(ledger, 1);
+  ledger.loaded(good);
+  EXPECT_THAT(ledger.next().retire, ElementsAre(old));
+  EXPECT_THAT(ledger.ready("m"), ElementsAre(good));
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 READY "));
+}
+
+TEST(Ledger, keeps_what_serves_while_a_folder_is_at_fault) {
+  Ledger ledger(true);
+  ledger.see_model("m", folder({1}));
+  const LoadId id = plan_load(ledger, 1);
+  ledger.loaded(id);
+  ModelFolder faulty = folder({1, 2});
+  faulty.fault = invalid_argument("unknown key");
+  ledger.see_model("m", faulty);
+  const LedgerPlan plan = ledger.next();
+  EXPECT_THAT(plan.retire, IsEmpty());
+  EXPECT_TRUE(plan.loads.empty());
+  EXPECT_EQ(ledger.outcome("m")->text(), "failed to load 'm': unknown key");
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 READY ", "2 UNAVAILABLE unknown key"));
+}
+
+TEST(Ledger, wants_nothing_once_it_is_closed) {
+  Ledger ledger(true);
+  ledger.see_model("m", folder({1}));
+  const LoadId id = plan_load(ledger, 1);
+  ledger.close();
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  ledger.loaded(id);
+  EXPECT_THAT(ledger.next().retire, ElementsAre(id));
+  EXPECT_EQ(ledger.outcome("m")->code(), Code::kUnavailable);
+  ledger.see_model("m", folder({1, 2}));
+  EXPECT_TRUE(ledger.next().loads.empty());
+}
+
+TEST(Ledger, names_what_changed_once) {
+  Ledger ledger(true);
+  ledger.see_model("m", folder({1}));
+  EXPECT_THAT(ledger.take_changed(), ElementsAre("m"));
+  EXPECT_THAT(ledger.take_changed(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace cortex::registry

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "request/model_config.h"
+
+namespace cortex::registry {
+
+// One version folder of a model.
+struct VersionFolder {
+  std::int64_t version = 0;
+  std::filesystem::path path;
+  std::uint64_t fingerprint =
+      0;  // of names, sizes and times of its files and of the model folder's
+};
+
+// One model folder as it was read: docs/formats/model-folder.md.
+struct ModelFolder {
+  std::string name;
+  std::filesystem::path path;
+  ModelConfig config;  // name and backend are filled in; still open() towards the model
+  Status fault;        // not OK: nothing of it can be loaded
+  std::vector<VersionFolder> versions;      // ascending
+  std::vector<std::string> without_effect;  // fields of config.pbtxt that do nothing here
+};
+
+// All repositories at one moment. A value.
+struct RepositorySnapshot {
+  std::map<std::string, ModelFolder> models;
+  std::vector<std::string> notes;  // for the log: folders that were left out
+};
+
+// Configurations of load requests, in JSON, by model. They stand for the file of the folder; what
+// that form cannot say (text, threads, variance) stays as the file says it.
+using ConfigOverrides = std::map<std::string, std::string>;
+
+// Reads every model folder. Links are followed (mounted volumes are made of them); names that begin
+// with '.' are not models. What is wrong with one model is its `fault`, also that two repositories
+// hold its name. The error is for a repository itself: not a readable folder (kNotFound), or more
+// than 10 000 models (kResourceExhausted). Blocks on the file system. Thread-safe.
+[[nodiscard]] Result<RepositorySnapshot> read_repositories(
+    std::span<const std::filesystem::path> repositories, const ConfigOverrides& overrides
+);
+
+// That one model alone; nothing when no repository has a folder of that name.
+[[nodiscard]] std::optional<ModelFolder> read_model(
+    std::span<const std::filesystem::path> repositories,
+    const std::string& name,
+    const ConfigOverrides& overrides
+);
+
+// One folder wherever it is: for `cortex models inspect`. `override_json` may be null.
+[[nodiscard]] ModelFolder read_model_folder(
+    const std::filesystem::path& folder, const std::string* override_json = nullptr
+);
+
+}  // namespace cortex::registry

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "registry/handle.h"
+#include "registry/version_state.h"
+#include "request/model_config.h"
+#include "request/model_reference.h"
+#include "request/servable.h"
+#include "request/signature.h"
+
+namespace cortex::registry {
+
+// What loading a version gave. Destroyed on the registry's thread alone.
+struct LoadedModel {
+  ModelConfig config;  // completed: what the file left open is filled in
+  ModelSignature signature;
+  std::string platform;  // "onnxruntime_onnx"
+  std::unique_ptr<Servable> servable;
+};
+
+// Turns a version folder into a servable: opens the engine, builds the lane, runs the warm-up.
+// Injected by app, so that this room knows no engine. Blocks; called on loader threads.
+using Loader = std::function<Result<LoadedModel>(
+    const ModelConfig& config, const std::filesystem::path& version_folder, std::int64_t version
+)>;
+
+enum class ControlMode { kNone, kPoll, kExplicit };
+
+struct RegistryOptions {
+  std::vector<std::filesystem::path> repositories;
+  ControlMode mode = ControlMode::kNone;
+  std::vector<std::string> startup_models;  // explicit mode: loaded at start; "*" is all
+  std::size_t loader_threads = 1;
+  std::chrono::milliseconds drain_deadline{30'000};
+  std::chrono::milliseconds poll_period{15'000};  // poll mode: how often the folders are read again
+  // Both are called on the registry's thread and must be quick. `on_load`: after every load, with
+  // what it took and what came of it. `on_change`: after every change that readers can see.
+  std::function<void(const ModelIdentity&, Duration, const Status&)> on_load;
+  std::function<void()> on_change;
+};
+
+// One line of the index.
+struct IndexEntry {
+  std::string name;
+  std::string version;  // empty when no version is known
+  VersionState state = VersionState::kUnavailable;
+  std::string reason;  // why it is not ready; empty otherwise
+};
+
+// What a load request may change for this load: as Triton's load API.
+struct LoadOverride {
+  std::optional<std::string> config_json;  // a model configuration in Triton's JSON form
+};
+
+// Counts of what happened, for the probe.
+struct RegistryCounts {
+  std::uint64_t loads = 0;
+  std::uint64_t load_failures = 0;
+  std::uint64_t unloads = 0;
+};
+
+// Which models and versions there are, and which of them serve. Desired state comes from model
+// folders and load requests; one thread brings the loaded state to it: loads beside, warms up,
+// swaps, drains. A version that fails to load is quarantined with its reason and never stops the
+// server or an older version. Readers see an immutable snapshot and never wait. Thread-safe.
+class Registry {
+ public:
+  Registry(RegistryOptions options, Loader loader, const Clock& clock);
+  // Drains and unloads everything. A lease that is still out keeps its version alive, so this waits
+  // for it, also past the drain deadline, and says so in the log: nothing is ever destroyed under
+  // use.
+  ~Registry();
+
+  // Reads the folders and starts the thread. Faults of single models are quarantined; only a
+  // repository that is not a readable folder is an error.
+  [[nodiscard]] Status start();
+  // True once every model wanted at start has either loaded or failed.
+  [[nodiscard]] bool settled() const;
+
+  // A lease on the version that `reference` means: version > alias > newest ready one. kNotFound
+  // for a name or version that is not known, kUnavailable for one that is known and not ready, with
+  // its reason.
+  [[nodiscard]] Result<Handle> acquire(const ModelReference& reference) const;
+
+  [[nodiscard]] std::vector<IndexEntry> index() const;
+  // Names that have at least one version ready.
+  [[nodiscard]] std::vector<std::string> ready_models() const;
+
+  // Wanted from now on, or no longer. `done` is called once on the registry's thread with the
+  // outcome; with kNone as control mode it is refused at once with kUnavailable, as Triton does.
+  void load(const std::string& name, LoadOverride override_, std::function<void(Status)> done);
+  void unload(const std::string& name, std::function<void(Status)> done);
+
+  // Reads the folders again (SIGHUP, poll): new versions are loaded, vanished ones drained.
+  void rescan();
+
+  // Refuses further leases, waits for the ones that are out until the drain deadline, unloads.
+  // Idempotent.
+  void drain();
+
+  [[nodiscard]] RegistryCounts counts() const;
+
+ private:
+  class Reconciler;
+  std::unique_ptr<Reconciler> reconciler_;
+};
+
+}  // namespace cortex::registry

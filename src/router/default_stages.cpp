@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "router/default_stages.h"
+
+#include <utility>
+
+#include "router/stages/admit.h"
+#include "router/stages/fit.h"
+#include "router/stages/submit.h"
+
+namespace cortex::router {
+
+Stages default_stages(StageContext context) {
+  Stages stages;
+  // First: what is refused here costs nothing, neither a look-up nor a lease.
+  stages.push_back(std::make_unique<Admit>(context.clock, context.draining));
+  // Takes the lease; everything below knows the version.
+  stages.push_back(std::make_unique<Resolve>(std::move(context.resolver)));
+  // Needs the signature; before the queue, so that a request that cannot run never waits in it.
+  stages.push_back(std::make_unique<Fit>());
+  // Last: hands over.
+  stages.push_back(std::make_unique<Submit>());
+  return stages;
+}
+
+}  // namespace cortex::router

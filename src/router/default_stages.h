@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+
+#include "base/clock.h"
+#include "router/stage.h"
+#include "router/stages/resolve.h"
+
+namespace cortex::router {
+
+// What the default stages look at. The references outlive the stages.
+struct StageContext {
+  const Clock& clock;
+  const std::atomic<bool>& draining;  // set once, when the server stops
+  Resolver resolver;
+};
+
+// The usual list. default_stages.cpp says why the order is what it is.
+[[nodiscard]] Stages default_stages(StageContext context);
+
+}  // namespace cortex::router

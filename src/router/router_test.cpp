@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "router/router.h"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+#include "router/default_stages.h"
+
+namespace cortex::router {
+namespace {
+
+// Answers every request at once with its own inputs.
+class Echo final : public Servable {
+ public:
+  void submit(std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream)
+      override {
+    ++submitted;
+    stream->finish(InferOutput{std::get<InferInput>(request->input).inputs, {}}, Timings{});
+  }
+  int submitted = 0;
+};
+
+class RouterTest : public ::testing::Test {
+ protected:
+  RouterTest() {
+    auto version = std::make_shared<registry::ServingVersion>();
+    version->identity = {"echo", "3"};
+    version->config.name = "echo";
+    version->signature.inputs = {{"IN", DataType::kFp32, {-1, 2}, false}};
+    version->signature.outputs = {{"OUT", DataType::kFp32, {-1, 2}, false}};
+    version->servable = &echo_;
+    handle_ = std::move(version);
+  }
+
+  Router make_router() {
+    return Router(default_stages({clock_, draining_, [this](const ModelReference& model) {
+                                    return find(model);
+                                  }}));
+  }
+
+  Result<registry::Handle> find(const ModelReference& model) const {
+    if (model.name == "echo") return handle_;
+    return not_found("Request for unknown model: '" + model.name + "' is not found");
+  }
+
+  std::shared_ptr<Request> request(std::string model) const {
+    auto made = std::make_shared<Request>();
+    made->model.name = std::move(model);
+    const std::array<float, 2> values = {1, 2};
+    made->input = InferInput{{tensor_of("IN", {1, 2}, std::span<const float>(values))}, {}};
+    return made;
+  }
+
+  std::shared_ptr<ResponseStream> answer(std::shared_ptr<Request> asked) {
+    auto stream = std::make_shared<ResponseStream>();
+    make_router().route(std::move(asked), stream);
+    while (stream->read()) {
+    }
+    return stream;
+  }
+
+  VirtualClock clock_;
+  std::atomic<bool> draining_{false};
+  Echo echo_;
+  registry::Handle handle_;
+};
+
+TEST_F(RouterTest, leads_a_request_to_its_servable_and_names_the_version) {
+  const auto stream = answer(request("echo"));
+  ASSERT_TRUE(stream->finished());
+  EXPECT_TRUE(stream->status().ok());
+  EXPECT_EQ(stream->served_by().version, "3");
+  EXPECT_EQ(echo_.submitted, 1);
+}
+
+TEST_F(RouterTest, keeps_the_lease_as_long_as_the_stream) {
+  auto stream = answer(request("echo"));
+  EXPECT_EQ(handle_.use_count(), 2);
+  stream.reset();
+  EXPECT_EQ(handle_.use_count(), 1);
+}
+
+TEST_F(RouterTest, refuses_an_unknown_model) {
+  const auto stream = answer(request("other"));
+  ASSERT_TRUE(stream->finished());
+  EXPECT_EQ(stream->status().code(), Code::kNotFound);
+}
+
+TEST_F(RouterTest, refuses_everything_while_draining) {
+  draining_ = true;
+  const auto stream = answer(request("echo"));
+  EXPECT_EQ(stream->status().code(), Code::kUnavailable);
+  EXPECT_TRUE(stream->status().retry_after().has_value());
+  EXPECT_EQ(echo_.submitted, 0);
+}
+
+TEST_F(RouterTest, refuses_a_request_that_is_late_already) {
+  auto late = request("echo");
+  late->deadline = clock_.now();
+  EXPECT_EQ(answer(late)->status().code(), Code::kDeadlineExceeded);
+}
+
+TEST_F(RouterTest, refuses_text_for_a_model_without_a_tokenizer) {
+  auto text = request("echo");
+  text->input = EmbeddingInput{{"hello"}, {}, true};
+  EXPECT_EQ(answer(text)->status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(echo_.submitted, 0);
+}
+
+TEST_F(RouterTest, refuses_tensors_that_do_not_fit) {
+  auto wrong = request("echo");
+  std::get<InferInput>(wrong->input).inputs[0].name = "OTHER";
+  EXPECT_EQ(answer(wrong)->status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(echo_.submitted, 0);
+}
+
+// Suspends the first passage it sees until resume_held().
+class Hold final : public Stage {
+ public:
+  explicit Hold(std::shared_ptr<Passage>& held) : held_(held) {}
+  [[nodiscard]] std::string_view name() const override { return "hold"; }
+  [[nodiscard]] Verdict enter(const std::shared_ptr<Passage>& passage) const override {
+    held_ = passage;
+    return Verdict::kSuspend;
+  }
+
+ private:
+  std::shared_ptr<Passage>& held_;
+};
+
+TEST_F(RouterTest, goes_on_where_a_stage_suspended) {
+  std::shared_ptr<Passage> held;
+  Stages stages = default_stages({clock_, draining_, [this](const ModelReference& model) {
+                                    return find(model);
+                                  }});
+  stages.insert(stages.begin() + 1, std::make_unique<Hold>(held));
+  const Router router(std::move(stages));
+  auto stream = std::make_shared<ResponseStream>();
+  router.route(request("echo"), stream);
+  EXPECT_EQ(echo_.submitted, 0);
+  ASSERT_NE(held, nullptr);
+  held->resume();
+  EXPECT_EQ(echo_.submitted, 1);
+}
+
+}  // namespace
+}  // namespace cortex::router

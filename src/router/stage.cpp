@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "router/stage.h"
+
+#include <utility>
+
+namespace cortex::router {
+
+Passage::Passage(
+    const Stages& stages,
+    std::shared_ptr<const Request> request,
+    std::shared_ptr<ResponseStream> stream
+)
+    : stages_(stages), request_(std::move(request)), stream_(std::move(stream)) {}
+
+void Passage::resume() {
+  while (next_ < stages_.size()) {
+    // Counted before the call: a stage that suspends may be resumed before enter() returns.
+    const Stage& stage = *stages_[next_++];
+    if (stage.enter(shared_from_this()) != Verdict::kContinue) return;
+  }
+  CHECK(false, "the last stage lets no request through: it submits");
+}
+
+void Passage::choose(registry::Handle handle) {
+  stream_->set_served_by(handle->identity);
+  stream_->keep(handle);
+  handle_ = std::move(handle);
+}
+
+}  // namespace cortex::router

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "router/stages/fit.h"
+
+#include <variant>
+
+#include "request/validate_infer.h"
+
+namespace cortex::router {
+namespace {
+
+struct Fits {
+  const registry::ServingVersion& version;
+
+  Status operator()(const InferInput& input) const {
+    return validate_infer(version.signature, version.config, input);
+  }
+  Status operator()(const EmbeddingInput&) const {
+    if (!version.config.text.tokenizer.empty()) return {};
+    return invalid_argument(
+        "model '" + version.identity.name + "' takes no text: its configuration names no tokenizer"
+    );
+  }
+};
+
+}  // namespace
+
+Verdict Fit::enter(const std::shared_ptr<Passage>& passage) const {
+  const Status status = std::visit(Fits{*passage->handle()}, passage->request()->input);
+  if (status.ok()) return Verdict::kContinue;
+  passage->stream()->finish(status);
+  return Verdict::kFinished;
+}
+
+}  // namespace cortex::router

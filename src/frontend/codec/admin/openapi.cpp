@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/codec/admin/openapi.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "base/check.h"
+#include "frontend/codec/admin/schemas.h"
+
+namespace cortex::frontend::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kBinary = "application/octet-stream";
+
+std::string_view method_name(Method method) {
+  switch (method) {
+    case Method::kGet:
+      return "get";
+    case Method::kHead:
+      return "head";
+    case Method::kPost:
+      return "post";
+    case Method::kPut:
+      return "put";
+    case Method::kPatch:
+      return "patch";
+    case Method::kDelete:
+      return "delete";
+    case Method::kOptions:
+      return "options";
+  }
+  return "get";
+}
+
+std::string_view scope_name(Scope scope) {
+  switch (scope) {
+    case Scope::kNone:
+      return "none";
+    case Scope::kRead:
+      return "read";
+    case Scope::kInfer:
+      return "infer";
+    case Scope::kAdmin:
+      return "admin";
+  }
+  return "none";
+}
+
+json::object reference_to(std::string_view schema) {
+  return {{"$ref", "#/components/schemas/" + std::string(schema)}};
+}
+
+json::object content_of(std::string_view name) {
+  const Schema* schema = find_schema(name);
+  CHECK(schema != nullptr, "every schema that a route names is in the table");
+  json::object out;
+  out.emplace(schema->media_type, json::object{{"schema", reference_to(name)}});
+  if (schema->binary_form) {
+    out.emplace(
+        kBinary, json::object{{"schema", json::object{{"type", "string"}, {"format", "binary"}}}}
+    );
+  }
+  return out;
+}
+
+void append_path_parameters(json::array& out, std::string_view pattern) {
+  for (auto open = pattern.find('{'); open != std::string_view::npos;
+       open = pattern.find('{', open + 1)) {
+    const auto close = pattern.find('}', open);
+    out.push_back({
+        {"name", pattern.substr(open + 1, close - open - 1)},
+        {"in", "path"},
+        {"required", true},
+        {"schema", {{"type", "string"}}},
+    });
+  }
+}
+
+json::array parameters_of(const Route& route) {
+  json::array out;
+  append_path_parameters(out, route.pattern);
+  const Schema* body = find_schema(route.request_schema);
+  if (body != nullptr && body->binary_form) {
+    out.push_back({
+        {"name", "Inference-Header-Content-Length"},
+        {"in", "header"},
+        {"required", false},
+        {"description", "Bytes of JSON before the binary tensors; 0: the body is one raw tensor."},
+        {"schema", {{"type", "integer"}, {"minimum", 0}}},
+    });
+  }
+  return out;
+}
+
+json::object responses_of(const Api& api, const Route& route) {
+  json::object good{{"description", "OK"}};
+  if (!route.response_schema.empty()) good.emplace("content", content_of(route.response_schema));
+  const std::string_view error = api.name == "openai" ? "OpenAiError" : "Error";
+  return {
+      {"200", std::move(good)},
+      {"default", {{"description", "An error"}, {"content", content_of(error)}}},
+  };
+}
+
+// "get_v2_models_model".
+std::string operation_id(const Route& route, const std::string& path) {
+  std::string out(method_name(route.method));
+  for (const char c : path) {
+    const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (word) {
+      out.push_back(c);
+    } else if (out.back() != '_' && c != '}') {
+      out.push_back('_');
+    }
+  }
+  return out;
+}
+
+json::object operation_of(const Api& api, const Route& route, const std::string& path) {
+  json::object out{
+      {"operationId", operation_id(route, path)},
+      {"summary", route.summary},
+      {"tags", json::array{api.name}},
+      {"x-scope", scope_name(route.scope)},
+  };
+  json::array parameters = parameters_of(route);
+  if (!parameters.empty()) out.emplace("parameters", std::move(parameters));
+  if (!route.request_schema.empty()) {
+    out.emplace("requestBody", json::object{{"content", content_of(route.request_schema)}});
+  }
+  out.emplace("responses", responses_of(api, route));
+  // An empty list says that no key is needed, whatever the server's default.
+  if (route.scope == Scope::kNone) out.emplace("security", json::array());
+  return out;
+}
+
+json::object paths_of(const std::vector<Api>& apis) {
+  json::object paths;
+  for (const Api& api : apis) {
+    for (const Route& route : api.routes) {
+      const std::string path = api.prefix + std::string(route.pattern);
+      json::value& methods = paths[path];
+      if (!methods.is_object()) methods.emplace_object();
+      methods.as_object().emplace(method_name(route.method), operation_of(api, route, path));
+    }
+  }
+  return paths;
+}
+
+json::object components() {
+  json::object out;
+  for (const Schema& schema : schemas()) {
+    out.emplace(
+        schema.name, json::parse(json::string_view(schema.text.data(), schema.text.size()))
+    );
+  }
+  return {
+      {"schemas", std::move(out)},
+      {"securitySchemes",
+       {
+           {"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
+           {"header", {{"type", "apiKey"}, {"in", "header"}, {"name", "x-api-key"}}},
+       }},
+  };
+}
+
+}  // namespace
+
+std::string openapi_document(const std::vector<Api>& apis, std::string_view server_version) {
+  return json::serialize(json::object{
+      {"openapi", "3.1.0"},
+      {"info", {{"title", "Cortex"}, {"version", server_version}}},
+      {"security",
+       json::array{json::object{{"bearer", json::array()}}, json::object{{"header", json::array()}}}
+      },
+      {"paths", paths_of(apis)},
+      {"components", components()},
+  });
+}
+
+}  // namespace cortex::frontend::admin

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "frontend/codec/model_catalog.h"
+#include "frontend/http/exchange.h"
+
+namespace cortex::frontend::openai {
+
+struct OpenAiOptions {
+  std::int64_t created = 0;  // seconds since the epoch that the list of models shows
+};
+
+// OpenAI's API: embeddings and models.
+// Outlives the server that its Api is mounted on. Thread-safe: keeps no state between requests.
+class OpenAiCodec {
+ public:
+  OpenAiCodec(ModelCatalog catalog, Submit submit, OpenAiOptions options);
+
+  // The routes, below "/v1".
+  [[nodiscard]] Api make_api();
+
+ private:
+  using ExchangePtr = std::shared_ptr<Exchange>;
+  struct Entry;
+  static const Entry kEntries[];
+
+  void list_models(const ExchangePtr& exchange) const;
+  void model(const ExchangePtr& exchange) const;
+  void embeddings(const ExchangePtr& exchange) const;
+
+  const ModelCatalog catalog_;
+  const Submit submit_;
+  const OpenAiOptions options_;
+};
+
+}  // namespace cortex::frontend::openai

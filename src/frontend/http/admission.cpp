@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/http/admission.h"
+
+#include <utility>
+
+#include "base/json_text.h"
+#include "frontend/status_map.h"
+
+namespace cortex::frontend {
+namespace {
+
+HttpFault fault_of(const RouteMatch& match, const HttpRequest& request) {
+  switch (match.kind) {
+    case RouteMatch::Kind::kNoSuchMethod:
+      return {
+          405,
+          invalid_argument(
+              std::string(method_name(request.method)) + " is not allowed on this path"
+          )
+      };
+    case RouteMatch::Kind::kBadPath:
+      return bad_request("malformed escape in the request target");
+    case RouteMatch::Kind::kNoSuchPath:
+    case RouteMatch::Kind::kFound:
+      break;
+  }
+  return {404, not_found("no such path: " + request.path)};
+}
+
+std::optional<HttpFault> authorize(
+    const Authenticator& authenticator, const Route& route, HttpRequest& request
+) {
+  if (route.scope == Scope::kNone) {
+    request.principal.scopes = 0;
+    return std::nullopt;
+  }
+  auto principal =
+      authenticator.authenticate(request.header("authorization"), request.header("x-api-key"));
+  if (!principal.ok()) {
+    return HttpFault{status_row(principal.status().code()).http, principal.status()};
+  }
+  request.principal = std::move(principal).value();
+  if (includes(request.principal.scopes, route.scope)) return std::nullopt;
+  return HttpFault{403, permission_denied("this key has not the scope that the path needs")};
+}
+
+std::string error_body(const Api* api, int http_status, const Status& status) {
+  if (api != nullptr && api->error_body) return api->error_body(http_status, status);
+  std::string body = "{\"error\":";
+  append_json_string(body, status.text());
+  return body.append("}");
+}
+
+}  // namespace
+
+Admission Gate::admit(HttpRequest& request, const RequestHead& head) const {
+  if (request.method == Method::kOptions) return answer_options(request, head);
+  RouteMatch match = routes_.match(request.method, head.raw_path);
+  Admission admission;
+  admission.api = match.api;
+  admission.pattern = match.pattern;
+  if (match.kind != RouteMatch::Kind::kFound) {
+    admission.fault = fault_of(match, request);
+    admission.allow = std::move(match.allow);
+    return admission;
+  }
+  request.path_values = std::move(match.values);
+  admission.fault = authorize(authenticator_, *match.route, request);
+  if (!admission.fault) admission.route = match.route;
+  return admission;
+}
+
+Admission Gate::answer_options(const HttpRequest& request, const RequestHead& head) const {
+  RouteMatch match = routes_.match(Method::kOptions, head.raw_path);
+  Admission admission;
+  admission.api = match.api;
+  const bool known = match.kind == RouteMatch::Kind::kNoSuchMethod || head.raw_path == "*";
+  if (!known) {
+    admission.fault = fault_of(match, request);
+    return admission;
+  }
+  HttpReply reply;
+  reply.status = 204;
+  const std::string allow = match.allow.empty() ? "GET, HEAD, POST, OPTIONS" : match.allow;
+  reply.headers.emplace_back("Allow", allow);
+  if (!request.header("access-control-request-method").empty()) {
+    reply.headers.emplace_back("Access-Control-Allow-Methods", allow);
+    const std::string_view asked = request.header("access-control-request-headers");
+    if (!asked.empty()) reply.headers.emplace_back("Access-Control-Allow-Headers", asked);
+    reply.headers.emplace_back("Access-Control-Max-Age", "600");
+  }
+  admission.answer = std::move(reply);
+  return admission;
+}
+
+HttpReply refusal(const Api* api, const HttpFault& fault, std::string_view allow) {
+  HttpReply reply;
+  reply.status = fault.http_status;
+  reply.body = error_body(api, fault.http_status, fault.status);
+  if (!allow.empty()) reply.headers.emplace_back("Allow", allow);
+  if (fault.http_status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (const auto seconds = retry_after_seconds(fault.status)) {
+    reply.headers.emplace_back("Retry-After", std::to_string(*seconds));
+  }
+  return reply;
+}
+
+HttpReply error_reply(const Api* api, const Status& status) {
+  return refusal(api, {status_row(status.code()).http, status});
+}
+
+std::string_view cors_origin(const std::vector<std::string>& allowed, const HttpRequest& request) {
+  if (allowed.empty()) return {};
+  const std::string_view origin = request.header("origin");
+  if (origin.empty()) return {};
+  for (const std::string& one : allowed) {
+    if (one == "*") return "*";
+    if (one == origin) return origin;
+  }
+  return {};
+}
+
+}  // namespace cortex::frontend

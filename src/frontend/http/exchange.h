@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "request/buffer.h"
+#include "request/principal.h"
+#include "request/request_record.h"
+
+namespace cortex::frontend {
+
+enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
+
+// One request as it came, free of the HTTP library's types. Valid as long as its Exchange.
+struct HttpRequest {
+  Method method = Method::kGet;
+  std::string path;   // percent-decoded, without the query
+  std::string query;  // raw, without '?'
+  std::vector<std::string>
+      path_values;  // what stood for {model}, {version} … in the route's pattern, decoded
+  std::string id;   // x-request-id, ours where the client sent none
+  Principal principal;
+  TimePoint arrival{};
+  std::shared_ptr<const Buffer> body;  // whole and unpacked; never null, padded for JSON readers
+  // With Inference-Header-Content-Length: N the byte behind the first N bytes of the body is
+  // 64-byte aligned.
+  std::optional<std::size_t> inference_header_length;
+
+  // Header by its lower-case name; empty when absent.
+  [[nodiscard]] std::string_view header(std::string_view lower_case_name) const;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+};
+
+// Bytes that are sent from where they lie.
+struct Segment {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+struct HttpReply {
+  int status = 200;
+  std::string_view content_type = "application/json";             // static text
+  std::vector<std::pair<std::string_view, std::string>> headers;  // names are static text
+  std::string body;                                               // sent first
+  std::vector<Segment> segments;                                  // sent behind it, without a copy
+};
+
+// One request and its answer. Handlers get it as a shared_ptr and keep it until they replied. If
+// the last reference goes without a reply, the client gets a 500 and the fault is logged.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  [[nodiscard]] virtual const HttpRequest& request() const = 0;
+
+  // The record that is emitted when the exchange ends. Fill model, status and timings before
+  // replying. Thread: whoever holds the right to reply.
+  [[nodiscard]] virtual RequestRecord& record() = 0;
+
+  // Runs `work` on the connection's own thread, where reply() costs no further hand-over: a lane
+  // that ends a stream posts the writing of the answer instead of doing it. Any thread.
+  virtual void post(std::function<void()> work) = 0;
+
+  // The whole answer, once. Any thread: it is handed to the connection's own.
+  virtual void reply(HttpReply reply) = 0;
+  // The error in the shape of the route's API, by the one table of status_map.
+  virtual void fail(const Status& status) = 0;
+
+  // A streamed answer instead of reply(): head, then chunks, then the end. Any one thread at a
+  // time.
+  virtual void begin_stream(HttpReply head) = 0;
+  // False when the bounded send queue is full or the client left: call again from on_writable.
+  [[nodiscard]] virtual bool write(std::string chunk) = 0;
+  virtual void on_writable(std::function<void()> wake) = 0;
+  virtual void end_stream() = 0;
+
+  // Called once, on the connection's thread, if the client leaves before the answer is out. Set
+  // before submitting.
+  virtual void on_disconnect(std::function<void()> callback) = 0;
+};
+
+// The shape of errors in one API: writes the body for an HTTP status and a public text.
+using ErrorBody = std::function<std::string(int http_status, const Status& status)>;
+
+// One route of an API.
+struct Route {
+  Method method = Method::kGet;
+  std::string_view pattern;  // static text: "/v2/models/{model}/versions/{version}/infer";
+                             // "{model}" takes one segment
+  Scope scope = Scope::kRead;
+  std::string_view api;      // static text, for the record
+  std::string_view summary;  // static text, for /openapi.json
+  std::function<void(std::shared_ptr<Exchange>)>
+      handler;                       // called on the connection's io thread; must not block
+  std::size_t body_bytes_limit = 0;  // 0: the server's
+  std::string_view request_schema;  // name of a schema in openapi's components; empty: no JSON body
+  std::string_view response_schema;  // the same for the 200 answer
+};
+
+// A mounted API: its routes and how its errors look. The mount point is a prefix, "" for the bare
+// paths it owns.
+struct Api {
+  std::string_view name;  // static text
+  std::string prefix;
+  std::vector<Route> routes;
+  ErrorBody error_body;
+};
+
+}  // namespace cortex::frontend

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/http/io_loop.h"
+
+#include <random>
+
+#include "frontend/http/connection.h"
+#include "frontend/http/reply_head.h"
+
+namespace cortex::frontend {
+namespace {
+
+// Deadlines are watched by one timer per loop: no timer is armed per request.
+constexpr std::chrono::milliseconds kSweepInterval{250};
+
+thread_local const IoLoop* current_loop = nullptr;
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+// A bijection that spreads a counter over all 64 bits (splitmix64's finaliser).
+std::uint64_t spread(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+IoLoop::IoLoop(std::shared_ptr<ServerContext> server, std::size_t index)
+    : server_(std::move(server)),
+      index_(index),
+      context_(1),
+      work_(context_.get_executor()),
+      timer_(context_.get_executor()),
+      id_seed_(random_seed()) {
+  sweep();
+}
+
+IoLoop::~IoLoop() = default;
+
+void IoLoop::start() {
+  thread_ = Thread("io-" + std::to_string(index_), [this] { run(); });
+}
+
+void IoLoop::run() {
+  current_loop = this;
+  context_.run();
+  current_loop = nullptr;
+}
+
+bool IoLoop::is_current() const { return current_loop == this; }
+
+void IoLoop::stop() {
+  post([this] { cut_all(); });
+  work_.reset();
+  if (thread_.joinable()) thread_.join();
+  // Replies that were handed over too late hold their connection: let go of them.
+  context_.restart();
+  context_.poll();
+}
+
+void IoLoop::cut_all() {
+  timer_.cancel();
+  while (!connections_.empty()) {
+    const std::shared_ptr<Connection> last = connections_.back();
+    last->cut();
+  }
+}
+
+void IoLoop::adopt(IoSocket socket, std::shared_ptr<Port> port) {
+  auto connection =
+      std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(port));
+  connection->set_slot(connections_.size());
+  connections_.push_back(connection);
+  if (server_->stopped) return connection->cut();
+  connection->start();
+}
+
+void IoLoop::remove(Connection& connection) {
+  const std::size_t slot = connection.slot();
+  connections_[slot].swap(connections_.back());
+  connections_[slot]->set_slot(slot);
+  connections_.pop_back();
+}
+
+void IoLoop::begin_drain() {
+  for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->begin_drain();
+}
+
+// Closing a connection moves the last one into its place, which was visited already.
+void IoLoop::sweep() {
+  date_ = http_date(unix_milliseconds() / 1000);
+  const TimePoint now = server_->clock->now();
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    if (i >= connections_.size()) continue;
+    const std::shared_ptr<Connection> connection = connections_[i];
+    connection->on_sweep(now);
+  }
+  if (server_->stopped) return;
+  timer_.expires_after(kSweepInterval);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) sweep();
+  });
+}
+
+// 13 characters of five bits: unique in this process, unguessable enough for a log, and short
+// enough that the string needs no memory of its own.
+std::string IoLoop::new_request_id() {
+  static constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuv";
+  std::uint64_t bits = spread(id_seed_ += 0x9E3779B97F4A7C15U);
+  std::string id(13, '0');
+  for (char& c : id) {
+    c = kDigits[bits & 31];
+    bits >>= 5;
+  }
+  return id;
+}
+
+}  // namespace cortex::frontend

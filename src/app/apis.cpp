@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which APIs a server has, and where they are mounted.
+#include <algorithm>
+#include <utility>
+
+#include "app/application.h"
+#include "app/http_options.h"
+#include "frontend/codec/admin/admin_codec.h"
+#include "frontend/codec/oip/oip_codec.h"
+#include "frontend/codec/openai/openai_codec.h"
+
+namespace cortex::app {
+namespace {
+
+// Of the port that serves metrics alone.
+frontend::Api metrics_api(frontend::Api admin) {
+  std::erase_if(admin.routes, [](const frontend::Route& route) {
+    return route.pattern != "/metrics";
+  });
+  return admin;
+}
+
+}  // namespace
+
+std::vector<frontend::Api> Application::build_apis() {
+  std::vector<frontend::Api> out;
+  const auto stopping = [this] { return stopping_.load(std::memory_order_relaxed); };
+  const auto expose = [this](bool open_metrics) {
+    return metrics_.expose(open_metrics ? metrics::Form::kOpenMetrics : metrics::Form::kPrometheus);
+  };
+  admin_ = std::make_unique<frontend::admin::AdminCodec>(
+      model_catalog(), frontend::admin::AdminOptions{CORTEX_VERSION, stopping, expose}
+  );
+  out.push_back(admin_->make_api());
+  if (settings_.apis.open_inference) {
+    const auto ready = [this] { return !stopping_ && registry_->settled(); };
+    oip_ = std::make_unique<frontend::oip::OipCodec>(
+        model_catalog(), submit(), frontend::oip::OipOptions{CORTEX_VERSION, ready}
+    );
+    out.push_back(oip_->make_api());
+  }
+  if (settings_.apis.openai) {
+    const frontend::openai::OpenAiOptions options{unix_milliseconds() / 1000};
+    openai_ = std::make_unique<frontend::openai::OpenAiCodec>(model_catalog(), submit(), options);
+    out.push_back(openai_->make_api());
+  }
+  admin_->describe(out);
+  return out;
+}
+
+Status Application::build_server() {
+  frontend::HttpServerOptions options = http_options(settings_, cores_);
+  std::vector<frontend::Api> apis = build_apis();
+  CORTEX_ASSIGN_OR_RETURN(
+      frontend::RouteTable routes, frontend::RouteTable::build(std::move(apis))
+  );
+  frontend::HttpService service{std::move(routes), std::nullopt, authenticator_.get(), &records_};
+  if (options.metrics_port) {
+    std::vector<frontend::Api> alone{metrics_api(admin_->make_api())};
+    CORTEX_ASSIGN_OR_RETURN(service.metrics_routes, frontend::RouteTable::build(std::move(alone)));
+  }
+  http_ = std::make_unique<frontend::HttpServer>(std::move(options), std::move(service));
+  return {};
+}
+
+}  // namespace cortex::app

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/application.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "app/http_metrics.h"
+#include "backend/onnx/onnx_engine.h"
+#include "backend/synthetic/synthetic_engine.h"
+#include "base/log.h"
+#include "config/keys.h"
+#include "config/loader.h"
+#include "frontend/codec/admin/admin_codec.h"
+#include "frontend/codec/oip/oip_codec.h"
+#include "frontend/codec/openai/openai_codec.h"
+#include "metrics/process_metrics.h"
+#include "router/default_stages.h"
+#include "router/key_ring.h"
+
+namespace cortex::app {
+namespace {
+
+constexpr std::size_t kKeysFileBytesMax = 64u << 20;
+// Calls that wait for a thread; more long texts than this are refused with 429.
+constexpr std::size_t kCpuQueueLimit = 1024;
+
+registry::ControlMode control_mode(config::ModelControl control) {
+  switch (control) {
+    case config::ModelControl::kPoll:
+      return registry::ControlMode::kPoll;
+    case config::ModelControl::kExplicit:
+      return registry::ControlMode::kExplicit;
+    case config::ModelControl::kNone:
+      break;
+  }
+  return registry::ControlMode::kNone;
+}
+
+Status make_data_folder(const std::string& path) {
+  if (path.empty()) return {};
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return failed_precondition("data: cannot make '" + path + "': " + error.message());
+  return {};
+}
+
+}  // namespace
+
+Application::Application(const config::Settings& settings)
+    : settings_(settings),
+      cores_(settings.cores),
+      metrics_(settings.metrics.series),
+      server_metrics_(metrics_),
+      lanes_(settings.metrics.series),
+      access_log_(settings.log.access),
+      records_({&server_metrics_, &access_log_}),
+      cpu_("cpu", std::max<std::size_t>(1, cores_.cores()), kCpuQueueLimit) {}
+
+Application::~Application() { stop(); }
+
+Result<std::unique_ptr<Application>> Application::make(const config::Settings& settings) {
+  std::unique_ptr<Application> app(new Application(settings));
+  CORTEX_RETURN_IF_ERROR(make_data_folder(settings.data));
+  CORTEX_RETURN_IF_ERROR(app->build_keys());
+  app->build_metrics();
+  app->build_engines();
+  app->build_registry();
+  app->build_router();
+  CORTEX_RETURN_IF_ERROR(app->build_server());
+  return app;
+}
+
+Status Application::build_keys() {
+  config::KeyFile file;
+  if (!settings_.auth.keys_file.empty()) {
+    CORTEX_ASSIGN_OR_RETURN(
+        const std::string text, config::read_file(settings_.auth.keys_file, kKeysFileBytesMax)
+    );
+    file = config::parse_keys(text, settings_.auth.keys_file);
+    if (!file.faults.empty()) return invalid_argument("keys:\n" + config::fault_text(file.faults));
+  }
+  router::KeyRing ring(file.keys, settings_.auth.api_keys);
+  has_keys_ = !ring.open();
+  // A key file without a key would open the server to everybody.
+  if (!has_keys_ && !settings_.auth.keys_file.empty()) {
+    return invalid_argument("'" + settings_.auth.keys_file + "' holds no key");
+  }
+  authenticator_ = std::make_unique<KeyAuthenticator>(std::move(ring));
+  return {};
+}
+
+void Application::build_metrics() {
+  metrics_.gauge({"cortex_build_info", "The running version; always 1.", {"version"}})
+      .with({CORTEX_VERSION})
+      .set(1);
+  metrics_.add_collector([this](metrics::Exposition& out) { lanes_.write(out); });
+  metrics_.add_collector([this](metrics::Exposition& out) { collect_http(out); });
+  metrics::add_process_metrics(metrics_);
+}
+
+void Application::collect_http(metrics::Exposition& out) const {
+  write_http_counts(out, http_ ? http_->counts() : frontend::HttpCounts{});
+}
+
+void Application::build_engines() {
+  auto onnx = std::make_shared<backend::OnnxEngine>(backend::OnnxOptions{settings_.onnx.library});
+  if (!onnx->status().ok()) {
+    log::warning("ONNX models cannot be loaded", {{"reason", onnx->status().to_string()}});
+  }
+  engines_["onnx"] = std::move(onnx);
+  engines_["synthetic"] = std::make_shared<backend::SyntheticEngine>();
+}
+
+void Application::build_registry() {
+  registry::RegistryOptions options;
+  options.repositories.assign(
+      settings_.models.repositories.begin(), settings_.models.repositories.end()
+  );
+  options.mode = control_mode(settings_.models.control);
+  options.startup_models = settings_.models.load;
+  options.loader_threads = settings_.models.loader_threads;
+  options.drain_deadline = settings_.drain_timeout;
+  options.poll_period = settings_.models.poll_interval;
+  options.on_load = [this](const ModelIdentity& model, Duration took, const Status& status) {
+    server_metrics_.record_load(model, took, status);
+  };
+  LoaderParts parts{
+      engines_, cores_, lanes_, cpu_, steady_clock(), settings_.limits.queue_requests
+  };
+  registry_ =
+      std::make_unique<registry::Registry>(std::move(options), make_loader(parts), steady_clock());
+}
+
+void Application::build_router() {
+  router::StageContext context{steady_clock(), refusing_, [this](const ModelReference& reference) {
+                                 return registry_->acquire(reference);
+                               }};
+  router_ = std::make_unique<router::Router>(router::default_stages(std::move(context)));
+}
+
+frontend::ModelCatalog Application::model_catalog() {
+  frontend::ModelCatalog out;
+  out.find = [this](const ModelReference& reference) { return registry_->acquire(reference); };
+  out.index = [this] { return registry_->index(); };
+  out.ready_models = [this] { return registry_->ready_models(); };
+  out.settled = [this] { return registry_->settled(); };
+  out.load =
+      [this](
+          const std::string& name, registry::LoadOverride change, std::function<void(Status)> done
+      ) { registry_->load(name, std::move(change), std::move(done)); };
+  out.unload = [this](const std::string& name, std::function<void(Status)> done) {
+    registry_->unload(name, std::move(done));
+  };
+  return out;
+}
+
+frontend::Submit Application::submit() {
+  return [this](std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream) {
+    router_->route(std::move(request), std::move(stream));
+  };
+}
+
+}  // namespace cortex::app

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/access_log.h"
+#include "app/key_authenticator.h"
+#include "app/lane_directory.h"
+#include "app/model_loader.h"
+#include "app/server_metrics.h"
+#include "base/core_budget.h"
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "config/settings.h"
+#include "frontend/codec/model_catalog.h"
+#include "frontend/http/exchange.h"
+#include "frontend/http/server.h"
+#include "metrics/metrics_registry.h"
+#include "registry/registry.h"
+#include "router/router.h"
+
+namespace cortex::frontend::oip {
+class OipCodec;
+}
+namespace cortex::frontend::openai {
+class OpenAiCodec;
+}
+namespace cortex::frontend::admin {
+class AdminCodec;
+}
+
+namespace cortex::app {
+
+// The object graph of a server: every room is made and joined here and nowhere else. lifecycle.cpp
+// holds the orders of starting and stopping. Thread: the main one; what it holds has threads of its
+// own.
+class Application {
+ public:
+  // Makes everything and starts nothing. Settings have passed config::load.
+  [[nodiscard]] static Result<std::unique_ptr<Application>> make(const config::Settings& settings);
+  ~Application();
+
+  // Runs the start list; the error says which step failed and why.
+  [[nodiscard]] Status start();
+  // Runs the stop list: no accepted request is lost unless the drain timeout passes. Idempotent.
+  void stop();
+
+  // Every model wanted at start has loaded or failed.
+  [[nodiscard]] bool settled() const { return registry_->settled(); }
+  void rescan() { registry_->rescan(); }
+
+  [[nodiscard]] const config::Settings& settings() const { return settings_; }
+  [[nodiscard]] const registry::Registry& models() const { return *registry_; }
+  [[nodiscard]] std::uint16_t http_port() const { return http_->port(); }
+  [[nodiscard]] std::uint16_t metrics_port() const { return http_->metrics_port(); }
+  [[nodiscard]] bool has_keys() const { return has_keys_; }
+
+ private:
+  explicit Application(const config::Settings& settings);
+
+  [[nodiscard]] Status build_keys();
+  void build_metrics();
+  void build_engines();
+  void build_registry();
+  void build_router();
+  [[nodiscard]] frontend::ModelCatalog model_catalog();
+  [[nodiscard]] frontend::Submit submit();
+  [[nodiscard]] std::vector<frontend::Api> build_apis();
+  [[nodiscard]] Status build_server();
+  void collect_http(metrics::Exposition& out) const;
+
+  struct Phase;
+  [[nodiscard]] std::vector<Phase> start_list();
+  [[nodiscard]] std::vector<Phase> stop_list();
+
+  // Destroyed from the last to the first: models end before the server that their last answers are
+  // posted to, and the codecs outlive the server that calls them.
+  const config::Settings settings_;
+  const CoreBudget cores_;
+  std::atomic<bool> stopping_{false};  // not ready any more; still answers
+  std::atomic<bool> refusing_{false};  // what still comes is refused
+  bool has_keys_ = false;
+  bool stopped_ = false;
+  metrics::MetricsRegistry metrics_;
+  ServerMetrics server_metrics_;
+  LaneDirectory lanes_;
+  AccessLog access_log_;
+  RecordFan records_;
+  std::unique_ptr<KeyAuthenticator> authenticator_;
+  std::unique_ptr<frontend::oip::OipCodec> oip_;
+  std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
+  std::unique_ptr<frontend::admin::AdminCodec> admin_;
+  std::unique_ptr<router::Router> router_;
+  std::unique_ptr<frontend::HttpServer> http_;
+  ThreadPool cpu_;
+  Engines engines_;
+  std::unique_ptr<registry::Registry> registry_;
+};
+
+}  // namespace cortex::app

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/mutex.h"
+#include "metrics/metrics_registry.h"
+#include "request/response_stream.h"
+#include "scheduler/lane_probe.h"
+
+namespace cortex::app {
+
+// The probes of all versions that were ever loaded, for the exposition. A version that is loaded
+// again goes on with its old probe, so that counters never go back. Thread-safe; not on a request's
+// path.
+class LaneDirectory {
+ public:
+  explicit LaneDirectory(std::size_t versions_max) : versions_max_(versions_max) {}
+
+  // Beyond the bound the probe is not listed.
+  [[nodiscard]] std::shared_ptr<scheduler::LaneProbe> probe_for(const ModelIdentity& identity);
+
+  // Writes batch sizes, executions, queue lengths and Triton's counts of them.
+  void write(metrics::Exposition& out) const;
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+
+  const std::size_t versions_max_;
+  mutable Mutex mutex_;
+  std::map<Key, std::shared_ptr<scheduler::LaneProbe>> probes_ GUARDED_BY(mutex_);
+};
+
+}  // namespace cortex::app

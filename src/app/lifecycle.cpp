@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two lists: in which order a server starts and stops.
+#include <functional>
+#include <string_view>
+
+#include "app/application.h"
+#include "base/log.h"
+
+namespace cortex::app {
+
+struct Application::Phase {
+  std::string_view name;
+  std::function<Status()> run;
+};
+
+std::vector<Application::Phase> Application::start_list() {
+  return {
+      // Loads go on in the background; a wrong repository is told before anything listens.
+      {"models", [this] { return registry_->start(); }},
+      // Listens while models load: live at once, ready later.
+      {"http", [this] { return http_->start(); }},
+  };
+}
+
+std::vector<Application::Phase> Application::stop_list() {
+  return {
+      // Load balancers turn away while everything that still comes is served.
+      {"readiness",
+       [this] {
+         stopping_ = true;
+         return Status();
+       }},
+      {"listen",
+       [this] {
+         http_->stop_accepting();
+         return Status();
+       }},
+      {"requests",
+       [this] {
+         const bool all = http_->drain(steady_clock().now() + settings_.drain_timeout);
+         return all ? Status()
+                    : deadline_exceeded("drain_timeout passed before every request was answered");
+       }},
+      // What is left after the deadline must not start anything new.
+      {"refuse",
+       [this] {
+         refusing_ = true;
+         return Status();
+       }},
+      {"connections",
+       [this] {
+         http_->stop();
+         return Status();
+       }},
+      {"models",
+       [this] {
+         registry_->drain();
+         return Status();
+       }},
+  };
+}
+
+Status Application::start() {
+  for (const Phase& phase : start_list()) {
+    const Status status = phase.run();
+    if (!status.ok()) return status.with_prefix(std::string(phase.name) + ": ");
+  }
+  return {};
+}
+
+void Application::stop() {
+  if (stopped_ || !http_ || !registry_) return;
+  stopped_ = true;
+  for (const Phase& phase : stop_list()) {
+    log::debug("stopping", {{"phase", phase.name}});
+    const Status status = phase.run();
+    if (!status.ok())
+      log::warning("stopping", {{"phase", phase.name}, {"error", status.to_string()}});
+  }
+}
+
+}  // namespace cortex::app

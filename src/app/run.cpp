@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/run.h"
+
+#include <iostream>
+
+#include "app/inspect_folder.h"
+#include "app/raw_engine.h"
+#include "app/serve.h"
+#include "backend/onnx/onnx_engine.h"
+#include "cli/command_line.h"
+
+namespace cortex::app {
+namespace {
+
+std::string engine_versions() {
+  const backend::OnnxEngine onnx;
+  if (!onnx.status().ok()) return "onnxruntime: " + onnx.status().text() + "\n";
+  return "onnxruntime " + onnx.version() + " (" + onnx.library() + ")\n";
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  const cli::Hooks hooks{
+      .serve = serve,
+      .open_raw_engine = open_raw_engine,
+      .inspect_folder = inspect_folder,
+      .engine_versions = engine_versions,
+  };
+  return cli::run(argc, argv, hooks, std::cout, std::cerr);
+}
+
+}  // namespace cortex::app

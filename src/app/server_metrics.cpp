@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/server_metrics.h"
+
+#include <array>
+#include <functional>
+#include <string>
+
+namespace cortex::app {
+namespace {
+
+using metrics::Counter;
+using metrics::FamilyInfo;
+using metrics::Histogram;
+
+const FamilyInfo kRequests{
+    "cortex_requests_total",
+    "Requests by route and HTTP status; 0 when the client left first.",
+    {"api", "route", "method", "code"}
+};
+const FamilyInfo kRequestBytes{
+    "cortex_request_bytes_total", "Bytes of request bodies.", {"api", "route"}
+};
+const FamilyInfo kResponseBytes{
+    "cortex_response_bytes_total", "Bytes of answers.", {"api", "route"}
+};
+const FamilyInfo kRequestDuration{
+    "cortex_request_duration_seconds",
+    "From a request's arrival to the last byte of its answer.",
+    {"api", "route", "model", "version"}
+};
+
+FamilyInfo of_model(std::string_view name, std::string_view help) {
+  return {name, help, {"model", "version"}};
+}
+
+const FamilyInfo kQueueDuration =
+    of_model("cortex_queue_duration_seconds", "From submission until the batch was closed.");
+const FamilyInfo kComputeDuration = of_model(
+    "cortex_compute_duration_seconds", "Time in the engine, of the batch that the request ran in."
+);
+const FamilyInfo kInputTokens = of_model("cortex_input_tokens_total", "Tokens that texts became.");
+const FamilyInfo kLoadDuration =
+    of_model("cortex_model_load_duration_seconds", "Loading a version, warm-up included.");
+const FamilyInfo kLoadFailures = of_model("cortex_model_load_failures_total", "Loads that failed.");
+
+// Triton's names.
+const FamilyInfo kNvLoad =
+    of_model("nv_model_load_duration_secs", "Seconds that the last load of the version took.");
+const FamilyInfo kNvSuccess =
+    of_model("nv_inference_request_success", "Inference requests that succeeded.");
+const FamilyInfo kNvFailure{
+    "nv_inference_request_failure",
+    "Inference requests that failed, by reason.",
+    {"model", "version", "reason"}
+};
+
+// Durations are added up in nanoseconds and shown in microseconds, as Triton does.
+FamilyInfo nv_microseconds(std::string_view name, std::string_view help) {
+  return {name, help, {"model", "version"}, 1e-3};
+}
+
+const FamilyInfo kNvRequest = nv_microseconds(
+    "nv_inference_request_duration_us",
+    "Microseconds of successful requests, queue and network included."
+);
+const FamilyInfo kNvQueue = nv_microseconds(
+    "nv_inference_queue_duration_us", "Microseconds that successful requests waited."
+);
+const FamilyInfo kNvComputeInput = nv_microseconds(
+    "nv_inference_compute_input_duration_us",
+    "Microseconds of gathering and padding, per successful request."
+);
+const FamilyInfo kNvComputeInfer = nv_microseconds(
+    "nv_inference_compute_infer_duration_us", "Microseconds in the engine, per successful request."
+);
+const FamilyInfo kNvComputeOutput = nv_microseconds(
+    "nv_inference_compute_output_duration_us", "Microseconds of scattering, per successful request."
+);
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+std::uint64_t nanoseconds(Duration duration) {
+  return duration.count() > 0
+             ? static_cast<std::uint64_t>(std::chrono::nanoseconds(duration).count())
+             : 0;
+}
+
+// Triton's reasons.
+std::string failure_reason(const RequestRecord& record) {
+  switch (record.status.code()) {
+    case Code::kResourceExhausted:
+    case Code::kUnavailable:
+    case Code::kDeadlineExceeded:
+      return "REJECTED";
+    case Code::kCancelled:
+      return "CANCELED";
+    case Code::kInternal:
+      return "BACKEND";
+    default:
+      return record.http_status == 0 ? "CANCELED" : "OTHER";
+  }
+}
+
+// A name that no version answers to is the client's text: it must not become a label.
+bool names_known_model(const RequestRecord& record) {
+  return !record.model.version.empty() && record.status.code() != Code::kNotFound;
+}
+
+bool succeeded(const RequestRecord& record) {
+  return record.status.ok() && record.http_status != 0;
+}
+
+std::atomic<std::uint64_t> next_id{1};
+
+constexpr std::size_t kRemembered = 64;
+
+}  // namespace
+
+// What one record adds to.
+struct ServerMetrics::Series {
+  Counter* requests = nullptr;
+  Counter* request_bytes = nullptr;
+  Counter* response_bytes = nullptr;
+  Histogram* request_duration = nullptr;
+  // Null where no version of a model answered.
+  Histogram* queue_duration = nullptr;
+  Histogram* compute_duration = nullptr;
+  Counter* input_tokens = nullptr;
+  Counter* nv_success = nullptr;
+  Counter* nv_request = nullptr;
+  Counter* nv_queue = nullptr;
+  Counter* nv_compute_input = nullptr;
+  Counter* nv_compute_infer = nullptr;
+  Counter* nv_compute_output = nullptr;
+};
+
+struct ServerMetrics::Remembered {
+  std::uint64_t owner = 0;
+  const char* route = nullptr;
+  const char* method = nullptr;
+  int http_status = 0;
+  bool known_model = false;
+  std::string model;
+  std::string version;
+  Series series;
+
+  [[nodiscard]] bool fits(std::uint64_t id, const RequestRecord& record, bool known) const {
+    return owner == id && route == record.route.data() && method == record.method.data() &&
+           http_status == record.http_status && known_model == known &&
+           (!known || (model == record.model.name && version == record.model.version));
+  }
+};
+
+ServerMetrics::ServerMetrics(metrics::MetricsRegistry& registry)
+    : id_(next_id.fetch_add(1)),
+      requests_(registry.counter(kRequests)),
+      request_bytes_(registry.counter(kRequestBytes)),
+      response_bytes_(registry.counter(kResponseBytes)),
+      request_duration_(registry.histogram(kRequestDuration, metrics::duration_bounds())),
+      queue_duration_(registry.histogram(kQueueDuration, metrics::duration_bounds())),
+      compute_duration_(registry.histogram(kComputeDuration, metrics::duration_bounds())),
+      input_tokens_(registry.counter(kInputTokens)),
+      load_duration_(registry.histogram(kLoadDuration, metrics::load_bounds())),
+      load_failures_(registry.counter(kLoadFailures)),
+      last_load_(registry.gauge(kNvLoad)),
+      nv_success_(registry.counter(kNvSuccess)),
+      nv_failure_(registry.counter(kNvFailure)),
+      nv_request_(registry.counter(kNvRequest)),
+      nv_queue_(registry.counter(kNvQueue)),
+      nv_compute_input_(registry.counter(kNvComputeInput)),
+      nv_compute_infer_(registry.counter(kNvComputeInfer)),
+      nv_compute_output_(registry.counter(kNvComputeOutput)) {}
+
+ServerMetrics::Series ServerMetrics::look_up(const RequestRecord& record, bool known_model) {
+  const std::string api(record.api);
+  const std::string route(record.route);
+  const std::string model = known_model ? record.model.name : "";
+  const std::string version = known_model ? record.model.version : "";
+  Series out;
+  out.requests =
+      &requests_.with({api, route, std::string(record.method), std::to_string(record.http_status)});
+  out.request_bytes = &request_bytes_.with({api, route});
+  out.response_bytes = &response_bytes_.with({api, route});
+  out.request_duration = &request_duration_.with({api, route, model, version});
+  if (!known_model) return out;
+  out.queue_duration = &queue_duration_.with({model, version});
+  out.compute_duration = &compute_duration_.with({model, version});
+  out.input_tokens = &input_tokens_.with({model, version});
+  out.nv_success = &nv_success_.with({model, version});
+  out.nv_request = &nv_request_.with({model, version});
+  out.nv_queue = &nv_queue_.with({model, version});
+  out.nv_compute_input = &nv_compute_input_.with({model, version});
+  out.nv_compute_infer = &nv_compute_infer_.with({model, version});
+  out.nv_compute_output = &nv_compute_output_.with({model, version});
+  return out;
+}
+
+const ServerMetrics::Series& ServerMetrics::series_for(const RequestRecord& record) {
+  thread_local std::array<Remembered, kRemembered> remembered;
+  const bool known = names_known_model(record);
+  const std::size_t hash = std::hash<const void*>()(record.route.data()) / 8 +
+                           static_cast<std::size_t>(record.http_status) +
+                           (known ? std::hash<std::string>()(record.model.name) : 0);
+  Remembered& place = remembered[hash % kRemembered];
+  if (!place.fits(id_, record, known)) {
+    place = {
+        id_,
+        record.route.data(),
+        record.method.data(),
+        record.http_status,
+        known,
+        record.model.name,
+        record.model.version,
+        look_up(record, known)
+    };
+  }
+  return place.series;
+}
+
+void ServerMetrics::record(const RequestRecord& record) {
+  const Series& series = series_for(record);
+  series.requests->add();
+  if (record.request_bytes != 0) series.request_bytes->add(record.request_bytes);
+  if (record.response_bytes != 0) series.response_bytes->add(record.response_bytes);
+  series.request_duration->observe(seconds(record.total));
+  if (!record.model.name.empty()) record_inference(series, record);
+}
+
+void ServerMetrics::record_inference(const Series& series, const RequestRecord& record) {
+  if (!succeeded(record)) {
+    const bool known = names_known_model(record);
+    nv_failure_
+        .with(
+            {known ? record.model.name : "",
+             known ? record.model.version : "",
+             failure_reason(record)}
+        )
+        .add();
+    return;
+  }
+  if (series.nv_success == nullptr) return;
+  series.nv_success->add();
+  series.nv_request->add(nanoseconds(record.total));
+  series.nv_queue->add(nanoseconds(record.timings.queue));
+  series.nv_compute_input->add(nanoseconds(record.timings.compute_input));
+  series.nv_compute_infer->add(nanoseconds(record.timings.compute));
+  series.nv_compute_output->add(nanoseconds(record.timings.compute_output));
+  series.queue_duration->observe(seconds(record.timings.queue));
+  series.compute_duration->observe(seconds(record.timings.compute));
+  if (record.timings.input_tokens != 0) series.input_tokens->add(record.timings.input_tokens);
+}
+
+void ServerMetrics::record_load(const ModelIdentity& model, Duration took, const Status& status) {
+  if (!status.ok()) {
+    load_failures_.with({model.name, model.version}).add();
+    return;
+  }
+  load_duration_.with({model.name, model.version}).observe(seconds(took));
+  last_load_.with({model.name, model.version}).set(seconds(took));
+}
+
+}  // namespace cortex::app

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "backend/tensor_backend.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "request/model_config.h"
+#include "request/servable.h"
+
+namespace cortex::app {
+
+// Runs the samples that the configuration declares. The error names the sample.
+[[nodiscard]] Status warm_up_backend(backend::TensorBackend& backend, const ModelConfig& config);
+
+// Sends one short text through tokeniser, lane and pooling.
+[[nodiscard]] Status warm_up_text(Servable& servable, const Clock& clock);
+
+}  // namespace cortex::app

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command_line.h"
+
+#include <sstream>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cli/detail/context.h"
+#include "config/loader.h"
+
+namespace cortex::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 no server.\n"
+    "Commands that speak to a server take --url and --key, or CORTEX_URL and CORTEX_KEY.";
+
+std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
+  auto root = std::make_unique<CLI::App>("One server for every model a product needs.", "cortex");
+  root->require_subcommand(1);
+  root->footer(kFooter);
+  root->set_version_flag("--version", "cortex " CORTEX_VERSION);
+  detail::add_serve_command(*root, context);
+  detail::add_models_command(*root, context);
+  detail::add_infer_command(*root, context);
+  detail::add_embed_command(*root, context);
+  detail::add_bench_command(*root, context);
+  detail::add_config_command(*root, context);
+  detail::add_version_command(*root, context);
+  return root;
+}
+
+// `above` is what stands before the command's own name.
+void append_help(std::string& out, const CLI::App& command, const std::string& above) {
+  const std::string name = (above.empty() ? "" : above + " ") + command.get_name();
+  out += "$ " + name + " --help\n" + command.help(above, CLI::AppFormatMode::Normal) + "\n";
+  for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) {
+    append_help(out, *sub, name);
+  }
+}
+
+}  // namespace
+
+int run(
+    int argc, const char* const* argv, const Hooks& hooks, std::ostream& out, std::ostream& err
+) {
+  detail::Context context{hooks, out, err};
+  const auto root = make_commands(context);
+  try {
+    root->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return root->exit(error, out, err) == 0 ? kSuccess : kUsage;
+  }
+  return context.exit_code;
+}
+
+std::string all_help_texts() {
+  const Hooks none;
+  std::ostringstream unused;
+  detail::Context context{none, unused, unused};
+  std::string out;
+  append_help(out, *make_commands(context), "");
+  return out;
+}
+
+namespace detail {
+
+void Context::fail(const Status& status) {
+  err << "cortex: " << status.text() << "\n";
+  if (!status.detail().empty()) err << "  " << status.detail() << "\n";
+  exit_code = kFailure;
+  if (status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded) {
+    exit_code = kUnreachable;
+  }
+  if (status.code() == Code::kInvalidArgument) exit_code = kUsage;
+}
+
+std::shared_ptr<ServerFlags> add_server_flags(CLI::App& command) {
+  auto flags = std::make_shared<ServerFlags>();
+  const config::Environment environment = config::process_environment();
+  const auto from = [&](const char* name, std::string& into) {
+    const auto found = environment.find(name);
+    if (found != environment.end()) into = found->second;
+  };
+  from("CORTEX_URL", flags->url);
+  from("CORTEX_KEY", flags->key);
+  command
+      .add_option("--url", flags->url, "The server (CORTEX_URL); http://127.0.0.1:8000 without it")
+      ->type_name("URL");
+  command.add_option("--key", flags->key, "The key to send (CORTEX_KEY)")->type_name("KEY");
+  return flags;
+}
+
+Result<net::HttpClient> connect(const ServerFlags& flags) {
+  net::HttpClientOptions options;
+  options.url = flags.url;
+  options.key = flags.key;
+  return net::HttpClient::make(std::move(options));
+}
+
+}  // namespace detail
+}  // namespace cortex::cli

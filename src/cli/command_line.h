@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "config/settings.h"
+
+namespace cortex::cli {
+
+// How every command ends; scripts rely on these.
+enum ExitCode : int {
+  kSuccess = 0,
+  kFailure = 1,      // what was asked for failed: the server said no, a file is broken
+  kUsage = 2,        // the command line or the configuration is wrong
+  kUnreachable = 3,  // no server answers at the URL
+};
+
+// One input of a model with content, for the engine and for the wire.
+struct TensorValue {
+  std::string name;
+  std::string datatype;  // as in the Open Inference Protocol: "FP32"
+  std::vector<std::int64_t> shape;
+  std::string bytes;  // little-endian, row-major
+};
+
+// The engine without a server around it: what `bench --vs-engine` compares with. Thread-safe.
+class RawEngine {
+ public:
+  virtual ~RawEngine() = default;
+  // One run over the inputs at `index` of those it was opened with.
+  [[nodiscard]] virtual Status run(std::size_t index) = 0;
+};
+
+struct RawEngineOptions {
+  std::string model_file;
+  std::string library;      // of the engine; empty: found as the server finds it
+  std::size_t threads = 1;  // of one run
+  std::vector<std::vector<TensorValue>> inputs;
+};
+
+// What the commands need from the rest of the program. Given by app, so that this room knows no
+// engine and no server.
+struct Hooks {
+  // Serves until it is told to stop; the exit code of the program.
+  std::function<int(const config::Settings&)> serve;
+  std::function<Result<std::unique_ptr<RawEngine>>(RawEngineOptions)> open_raw_engine;
+  // A model folder as JSON: its configuration completed, its versions. For `models inspect DIR`.
+  std::function<Result<std::string>(const std::string& folder)> inspect_folder;
+  // "onnx 1.31.1 (/path)" and so on, one per line, for `version`.
+  std::function<std::string()> engine_versions;
+};
+
+// Parses the command line, runs the command and gives the exit code. Writes results to `out`,
+// everything else to `err`.
+[[nodiscard]] int run(
+    int argc, const char* const* argv, const Hooks& hooks, std::ostream& out, std::ostream& err
+);
+
+// The --help of every command, one behind the other: what the golden test compares.
+[[nodiscard]] std::string all_help_texts();
+
+}  // namespace cortex::cli

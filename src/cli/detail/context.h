@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "cli/command_line.h"
+#include "net/http_client.h"
+
+namespace CLI {
+class App;
+}
+
+namespace cortex::cli::detail {
+
+// What a running command has at hand. Lives as long as run().
+struct Context {
+  const Hooks& hooks;
+  std::ostream& out;
+  std::ostream& err;
+  int exit_code = kSuccess;
+
+  // Says what went wrong and leaves the exit code that fits.
+  void fail(const Status& status);
+};
+
+// Where the server is; the flags that all commands which speak to one share.
+struct ServerFlags {
+  std::string url = "http://127.0.0.1:8000";
+  std::string key;
+};
+[[nodiscard]] std::shared_ptr<ServerFlags> add_server_flags(CLI::App& command);
+
+[[nodiscard]] Result<net::HttpClient> connect(const ServerFlags& flags);
+
+// Sends and turns an answer that is not 2xx into an error with the server's own text.
+[[nodiscard]] Result<net::HttpAnswer> call(net::HttpClient& client, const net::HttpCall& call);
+
+// Each adds its command; what was asked for runs while the command line is parsed.
+void add_serve_command(CLI::App& root, Context& context);
+void add_models_command(CLI::App& root, Context& context);
+void add_infer_command(CLI::App& root, Context& context);
+void add_embed_command(CLI::App& root, Context& context);
+void add_bench_command(CLI::App& root, Context& context);
+void add_config_command(CLI::App& root, Context& context);
+void add_version_command(CLI::App& root, Context& context);
+
+}  // namespace cortex::cli::detail

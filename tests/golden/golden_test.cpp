@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the outside relies on, word by word: the help of every command, the reference of the
+// settings, the metrics.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "app/http_metrics.h"
+#include "app/lane_directory.h"
+#include "app/server_metrics.h"
+#include "cli/command_line.h"
+#include "config/reference.h"
+#include "metrics/process_metrics.h"
+
+namespace cortex {
+namespace {
+
+std::string read(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// Compares with the file below the repository's root, or writes it when GOLDEN_UPDATE is set.
+void compare(const std::string& file, const std::string& actual) {
+  const std::string path = std::string(CORTEX_ROOT) + "/" + file;
+  if (std::getenv("GOLDEN_UPDATE") != nullptr) {
+    std::ofstream(path) << actual;
+    return;
+  }
+  EXPECT_EQ(
+      read(path), actual
+  ) << file
+    << " is not what the program says; if the change is meant: tests/golden/README.md";
+}
+
+// The lines "# HELP", "# TYPE" and the names with their labels, without values.
+std::string metric_list() {
+  metrics::MetricsRegistry registry;
+  app::ServerMetrics server(registry);
+  app::LaneDirectory lanes(10);
+  registry.gauge({"cortex_build_info", "The running version; always 1.", {"version"}})
+      .with({"V"})
+      .set(1);
+  registry.add_collector([&](metrics::Exposition& out) { lanes.write(out); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_http_counts(out, {}); });
+  metrics::add_process_metrics(registry);
+  lanes.probe_for({"M", "1"})->add_batch(1);
+  RequestRecord record;
+  record.api = "oip";
+  record.route = "/infer";
+  record.method = "POST";
+  record.http_status = 200;
+  record.model = {"M", "1"};
+  server.record(record);
+  record.status = resource_exhausted("full");
+  server.record(record);
+  server.record_load({"M", "1"}, std::chrono::seconds(1), {});
+  server.record_load({"M", "1"}, std::chrono::seconds(1), invalid_argument("broken"));
+
+  std::istringstream text(registry.expose(metrics::Form::kPrometheus));
+  std::string out;
+  for (std::string line; std::getline(text, line);) {
+    const bool comment = line.starts_with("#");
+    out += (comment ? line : line.substr(0, line.rfind(' '))) + "\n";
+  }
+  return out;
+}
+
+TEST(Golden, help_of_every_command) { compare("tests/golden/help.txt", cli::all_help_texts()); }
+
+TEST(Golden, reference_of_the_settings) {
+  compare("docs/configuration.md", config::reference_markdown());
+}
+
+TEST(Golden, metrics_with_type_help_and_labels) {
+  compare("tests/golden/metrics.txt", metric_list());
+}
+
+}  // namespace
+}  // namespace cortex

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the program under test for suites that talk to it from outside."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+
+
+class Server:
+    """`cortex serve` on a free port, without the caller's CORTEX_ variables. Ends with stop(), or with the test."""
+
+    def __init__(self, binary, models, *flags, environment=None):
+        self.log = tempfile.TemporaryFile()
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("CORTEX_")}
+        command = [binary, "serve", "--model-repository", models, "--http-port", "0", "--metrics-port", "0", *flags]
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=self.log, env={**clean, **(environment or {})}
+        )
+        self.port = self._wait_for_port()
+        # Whatever else is printed must not fill the pipe.
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def _wait_for_port(self):
+        watchdog = threading.Timer(START_TIMEOUT_S, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stdout:
+                if found := re.search(rb"http://[^:/]+:(\d+)", line):
+                    return int(found[1])
+        finally:
+            watchdog.cancel()
+        raise SystemExit(f"the server did not get ready:\n{self.output()}")
+
+    def output(self):
+        """The end of what it logged."""
+        self.log.seek(0)
+        return self.log.read().decode("utf-8", "replace")[-4000:]
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        """Ends it as an operator would; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()

@@ -23,7 +23,7 @@ class Buffer {
   // before the body is read.
   [[nodiscard]] static std::shared_ptr<Buffer> make(std::size_t size, std::size_t skew = 0);
 
-  // Lets go of what lies behind the first `size` bytes. REQUIRES: size <= size(), and the buffer is not shared yet.
+  // Keeps the first `size` bytes. REQUIRES: size <= size(), and the buffer is not shared yet.
   void truncate(std::size_t size);
 
   Buffer(const Buffer&) = delete;

@@ -87,7 +87,7 @@ class ResponseStream {
   [[nodiscard]] const Timings& timings() const { return timings_; }
   [[nodiscard]] const ModelIdentity& served_by() const { return served_by_; }
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  // This stream counts as cancelled when `parent` is too: a request that becomes several. Set before submission.
+  // Cancelled when `parent` is, too: one request becomes several. Set before submission.
   void follow(std::shared_ptr<const ResponseStream> parent) { parent_ = std::move(parent); }
 
  private:

@@ -105,7 +105,7 @@ class Lifecycle(unittest.TestCase):
             wait_until(lambda: metric(server.port, "nv_inference_pending_request_count") >= 1)
             server.signal(signal.SIGTERM)
             began = time.monotonic()
-            wait_until(lambda: "drain" in server.output())
+            wait_until(lambda: "stopping" in server.output())
             server.signal(signal.SIGTERM)
             server.process.wait(10)
             self.assertLess(time.monotonic() - began, 8)

@@ -30,6 +30,8 @@ class Transcript {
         case RequestReader::Event::kHead:
           reader.accept_body(kBodyLimit);
           break;
+        case RequestReader::Event::kPart:
+          break;
         case RequestReader::Event::kRequest:
           add_request(reader);
           reader.next();

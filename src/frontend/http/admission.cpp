@@ -44,6 +44,16 @@ std::optional<HttpFault> authorize(
   return HttpFault{403, permission_denied("this key has not the scope that the path needs")};
 }
 
+// "http://" or "https://" and the Host, when that is localhost or an address.
+bool is_own_origin(std::string_view origin, std::string_view host) {
+  const std::size_t scheme_end = origin.find("://");
+  if (scheme_end == std::string_view::npos || origin.substr(scheme_end + 3) != host) return false;
+  const bool is_address =
+      host.find_first_not_of("0123456789.:[]abcdefABCDEF") == std::string_view::npos &&
+      (host.front() == '[' || host.find_first_of("abcdefABCDEF") == std::string_view::npos);
+  return is_address || host == "localhost" || host.substr(0, 10) == "localhost:";
+}
+
 std::string error_body(const Api* api, int http_status, const Status& status) {
   if (api != nullptr && api->error_body) return api->error_body(http_status, status);
   std::string body = "{\"error\":";
@@ -107,6 +117,21 @@ HttpReply refusal(const Api* api, const HttpFault& fault, std::string_view allow
 
 HttpReply error_reply(const Api* api, const Status& status) {
   return refusal(api, {status_row(status.code()).http, status});
+}
+
+std::optional<HttpFault> foreign_origin(
+    const std::vector<std::string>& allowed, const HttpRequest& request
+) {
+  const std::string_view origin = request.header("origin");
+  if (origin.empty() || request.method == Method::kGet || request.method == Method::kHead) {
+    return std::nullopt;
+  }
+  if (!cors_origin(allowed, request).empty() || is_own_origin(origin, request.header("host"))) {
+    return std::nullopt;
+  }
+  return HttpFault{
+      403, permission_denied("pages of this origin may not ask this server (http.cors_origins)")
+  };
 }
 
 std::string_view cors_origin(const std::vector<std::string>& allowed, const HttpRequest& request) {

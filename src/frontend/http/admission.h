@@ -55,4 +55,12 @@ class Gate {
     const std::vector<std::string>& allowed, const HttpRequest& request
 );
 
+// Why a page of another origin may not change anything here, if the request comes from one: a
+// browser sends it without asking first when it looks like a form, and a name of the page's owner
+// may point to this machine. Own pages are told by an Origin that is the Host and no such name:
+// localhost or an address. `allowed` as above.
+[[nodiscard]] std::optional<HttpFault> foreign_origin(
+    const std::vector<std::string>& allowed, const HttpRequest& request
+);
+
 }  // namespace cortex::frontend

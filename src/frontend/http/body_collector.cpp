@@ -17,14 +17,6 @@ struct CountedBody {
   BudgetShare share;
 };
 
-HttpFault over_budget() {
-  return {
-      503,
-      unavailable("the server holds as many request bodies as it may (body_budget_bytes)")
-          .with_retry_after(std::chrono::seconds(1))
-  };
-}
-
 }  // namespace
 
 BodyCollector::BodyCollector(std::shared_ptr<BodyBudget> budget, const Plan& plan)
@@ -55,7 +47,7 @@ std::optional<HttpFault> BodyCollector::append(std::string_view bytes) {
 
 // Doubling keeps the copying linear in the size of the body.
 std::optional<HttpFault> BodyCollector::reserve(std::size_t bytes) {
-  if (bytes > plan_.limit) return too_large();
+  if (bytes > plan_.limit) return body_too_large(plan_.limit);
   if (buffer_ && bytes <= buffer_->size()) return std::nullopt;
   const std::size_t doubled = buffer_ ? buffer_->size() * 2 : kFirstGrowth;
   const std::size_t capacity = std::max(bytes, std::min(doubled, plan_.limit));
@@ -68,7 +60,7 @@ std::optional<HttpFault> BodyCollector::reserve(std::size_t bytes) {
 
 std::optional<HttpFault> BodyCollector::inflate(std::string_view bytes) {
   packed_ += bytes.size();
-  if (packed_ > plan_.limit) return too_large();
+  if (packed_ > plan_.limit) return body_too_large(plan_.limit);
   for (;;) {
     // One byte over the limit is room to see whether more would come.
     std::byte spare{};
@@ -79,7 +71,7 @@ std::optional<HttpFault> BodyCollector::inflate(std::string_view bytes) {
     std::span<std::byte> free_space = full ? std::span(&spare, 1) : buffer_->bytes().subspan(used_);
     const std::size_t before = free_space.size();
     const Inflater::Outcome outcome = inflater_->unpack(bytes, free_space);
-    if (full && free_space.empty()) return too_large();
+    if (full && free_space.empty()) return body_too_large(plan_.limit);
     if (!full) used_ += before - free_space.size();
     if (outcome == Inflater::Outcome::kMalformed) {
       return bad_request("the body is not what its Content-Encoding says");
@@ -102,12 +94,6 @@ std::optional<HttpFault> BodyCollector::finish(std::shared_ptr<const Buffer>& ou
   const Buffer* body = counted->buffer.get();
   out = std::shared_ptr<const Buffer>(std::move(counted), body);
   return std::nullopt;
-}
-
-HttpFault BodyCollector::too_large() const {
-  return {
-      413, invalid_argument("the body is larger than " + std::to_string(plan_.limit) + " bytes")
-  };
 }
 
 }  // namespace cortex::frontend

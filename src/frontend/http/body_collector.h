@@ -42,7 +42,6 @@ class BodyCollector {
  private:
   [[nodiscard]] std::optional<HttpFault> reserve(std::size_t bytes);
   [[nodiscard]] std::optional<HttpFault> inflate(std::string_view bytes);
-  [[nodiscard]] HttpFault too_large() const;
 
   const Plan plan_;
   BudgetShare share_;

@@ -26,9 +26,6 @@ constexpr std::size_t kGatherMax = 32;
 constexpr std::size_t kWriteTurnBytes = 4 * 1024 * 1024;
 // A refused body up to this size is read past, so that the connection can go on.
 constexpr std::uint64_t kDiscardBytesMax = 64 * 1024;
-// A body must bring this much within each body_timeout.
-constexpr std::uint64_t kBodyStepBytes = 16 * 1024;
-constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::chrono::milliseconds kDrainGrace{500};
 
 std::string chunk_frame(std::string_view chunk) {
@@ -66,11 +63,13 @@ void Connection::pump() {
   if (pumping_) return;
   const auto self = shared_from_this();
   pumping_ = true;
-  while (!closed_ && !exchange_ && !lingering_) {
+  while (!closed_ && !lingering_ && (!exchange_ || exchange_->take_part)) {
     const RequestReader::Event event = reader_.advance();
     if (event == RequestReader::Event::kNeedMore) break;
     if (event == RequestReader::Event::kHead) {
       on_head();
+    } else if (exchange_) {
+      on_part(event);
     } else if (event == RequestReader::Event::kRequest) {
       on_request();
     } else {
@@ -96,6 +95,10 @@ void Connection::on_head() {
   const RequestHead& head = reader_.head();
   request.arrival = loop_->server().clock->now();
   admission_ = port_->gate.admit(request, head);
+  if (admission_.route != nullptr) {
+    admission_.fault = foreign_origin(loop_->server().options.cors_origins, request);
+    if (admission_.fault) admission_.route = nullptr;
+  }
   close_after_ = !head.keep_alive;
   if (admission_.route == nullptr) {
     const bool cheap = !head.chunked && !head.expects_continue &&
@@ -105,7 +108,12 @@ void Connection::on_head() {
     return answer_unserved();
   }
   const std::size_t limit = admission_.route->body_bytes_limit;
-  reader_.accept_body(limit > 0 ? limit : loop_->server().options.body_bytes_limit);
+  const std::size_t most = limit > 0 ? limit : loop_->server().options.body_bytes_limit;
+  if (admission_.route->body == BodyMode::kStreamed) {
+    if (reader_.stream_body(most)) on_request();
+    return;
+  }
+  reader_.accept_body(most);
   const bool wants_body = reader_.phase() == RequestReader::Phase::kBody && head.has_body();
   if (head.expects_continue && wants_body && !reader_.body_arrived()) {
     out_.push(std::string("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -117,6 +125,8 @@ void Connection::on_request() {
   if (admission_.route == nullptr) return answer_unserved();
   open_exchange();
   exchange_->in_handler = true;
+  exchange_->streams_body = admission_.route->body == BodyMode::kStreamed;
+  continue_owed_ = exchange_->streams_body && reader_.head().expects_continue;
   ++loop_->server().exchanges;
   LoopCounts::add(loop_->counts().requests);
   admission_.route->handler(std::make_shared<HttpExchange>(exchange_));
@@ -184,7 +194,7 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (error) return lose_client();
   if (lingering_) return read_more();
   reader_.commit(bytes);
-  if (!exchange_) return pump();
+  if (!exchange_ || exchange_->take_part) return pump();
   read_more();
 }
 
@@ -219,6 +229,11 @@ std::string Connection::make_head(
 
 void Connection::send(const std::shared_ptr<ExchangeState>& state, HttpReply reply) {
   if (state->client_left) return settle(*state);
+  // Where the next request begins is not known before the body is whole.
+  if (reader_.phase() == RequestReader::Phase::kBody) close_after_ = true;
+  if (state->body_fault && !state->record.status.ok()) {
+    reply = refusal(state->api, *state->body_fault);
+  }
   if (loop_->server().draining) close_after_ = true;
   state->record.http_status = reply.status;
   std::uint64_t body_bytes = reply.body.size();
@@ -238,12 +253,14 @@ void Connection::send(const std::shared_ptr<ExchangeState>& state, HttpReply rep
     for (Segment& segment : reply.segments) out_.push(std::move(segment));
   }
   state->complete = true;
+  state->take_part = nullptr;
   flush();
 }
 
 void Connection::begin_stream(const std::shared_ptr<ExchangeState>& state, HttpReply head) {
   if (state->client_left) return;
   // Without chunks only the end of the connection says where the answer ends.
+  invite_body();
   if (state->http10 || loop_->server().draining) close_after_ = true;
   state->record.http_status = head.status;
   state->streaming = true;
@@ -269,6 +286,7 @@ void Connection::end_stream(const std::shared_ptr<ExchangeState>& state) {
   if (state->client_left) return settle(*state);
   if (!state->http10 && state->request.method != Method::kHead) out_.push(std::string("0\r\n\r\n"));
   state->complete = true;
+  state->take_part = nullptr;
   flush();
 }
 
@@ -354,7 +372,8 @@ void Connection::finish_exchange() {
   const auto state = std::exchange(exchange_, nullptr);
   settle(*state);
   admission_ = Admission();
-  if (close_after_) return linger();
+  // Also an answer that was streamed while the body came may have ended first.
+  if (close_after_ || reader_.phase() == RequestReader::Phase::kBody) return linger();
   reader_.next();
   enter(Phase::kIdle);
   pump();
@@ -366,6 +385,8 @@ void Connection::settle(ExchangeState& state) {
   if (std::exchange(state.settled, true)) return;
   state.disconnected = nullptr;
   state.writable = nullptr;
+  state.take_part = nullptr;
+  if (state.streams_body) state.record.request_bytes = reader_.wire_bytes();
   if (state.client_left && state.record.status.ok()) {
     state.record.status = cancelled("the client left");
   }
@@ -383,9 +404,11 @@ void Connection::lose_client() {
   state->client_left = true;
   state->writable = nullptr;
   const auto tell = std::exchange(state->disconnected, nullptr);
+  const auto take = std::exchange(state->take_part, nullptr);
   // Before that, the record is still the handler's.
   if (state->complete) return settle(*state);
-  if (tell) tell();
+  if (take) take(cancelled("the client left"));
+  if (tell && !state->settled) tell();
 }
 
 // Says that nothing follows and reads what the client still sends: closing on unread bytes would
@@ -418,73 +441,6 @@ void Connection::cut() {
 void Connection::begin_drain() {
   if (phase_ != Phase::kFresh && phase_ != Phase::kIdle) return;
   deadline_ = std::min(deadline_, loop_->server().clock->now() + kDrainGrace);
-}
-
-Connection::Phase Connection::current_phase() const {
-  if (lingering_) return Phase::kLingering;
-  if (exchange_) return out_.empty() ? Phase::kRunning : Phase::kWriting;
-  switch (reader_.phase()) {
-    case RequestReader::Phase::kHeader:
-      return Phase::kHeader;
-    case RequestReader::Phase::kBody:
-      return Phase::kBody;
-    case RequestReader::Phase::kIdle:
-    case RequestReader::Phase::kWhole:
-      break;
-  }
-  return served_one_ ? Phase::kIdle : Phase::kFresh;
-}
-
-void Connection::update_phase() {
-  const Phase now = current_phase();
-  const bool progress = now == Phase::kBody && reader_.wire_bytes() - body_mark_ >= kBodyStepBytes;
-  if (now != phase_ || progress) enter(now);
-}
-
-void Connection::enter(Phase phase) {
-  const ServerContext& server = loop_->server();
-  const HttpServerOptions& options = server.options;
-  phase_ = phase;
-  body_mark_ = reader_.wire_bytes();
-  if (phase == Phase::kRunning) {
-    deadline_ = kNoDeadline;  // how long a request may run is its model's business
-    return;
-  }
-  std::chrono::milliseconds wait = options.header_timeout;
-  if (phase == Phase::kBody) wait = options.body_timeout;
-  if (phase == Phase::kWriting) wait = options.write_timeout;
-  if (phase == Phase::kIdle) wait = options.keep_alive_timeout;
-  if (phase == Phase::kLingering) wait = kLingerTime;
-  deadline_ = server.clock->now() + wait;
-}
-
-void Connection::on_sweep(TimePoint now) {
-  if (!closed_ && now >= deadline_) on_timeout();
-}
-
-void Connection::on_timeout() {
-  LoopCounts& counts = loop_->counts();
-  switch (phase_) {
-    case Phase::kHeader:
-      LoopCounts::add(counts.header_timeouts);
-      return refuse({408, deadline_exceeded("the header did not arrive in time")});
-    case Phase::kBody:
-      LoopCounts::add(counts.body_timeouts);
-      return refuse({408, deadline_exceeded("the body did not arrive in time")});
-    case Phase::kWriting:
-      LoopCounts::add(counts.write_timeouts);
-      return lose_client();
-    case Phase::kFresh:
-      LoopCounts::add(counts.header_timeouts);
-      return close();
-    case Phase::kIdle:
-      LoopCounts::add(counts.idle_timeouts);
-      return close();
-    case Phase::kLingering:
-      return close();
-    case Phase::kRunning:
-      return;
-  }
 }
 
 }  // namespace cortex::frontend

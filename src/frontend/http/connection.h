@@ -47,6 +47,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abandon_stream(const std::shared_ptr<ExchangeState>& state);
   void set_writable(const std::shared_ptr<ExchangeState>& state, std::function<void()> wake);
 
+  void read_body(
+      const std::shared_ptr<ExchangeState>& state,
+      std::function<void(Result<Exchange::BodyPart>)> take
+  );
+
   // Runs `work` of its exchange, which may reply.
   void run(const std::function<void()>& work);
   // True while this connection's own code is on the stack: a reply may then be taken at once.
@@ -59,6 +64,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_head();
   void on_request();
   void open_exchange();
+  void on_part(RequestReader::Event event);
+  void fail_body(HttpFault fault);
+  void invite_body();
+  [[nodiscard]] bool awaits_part() const;
   void refuse(const HttpFault& fault);
   void answer_unserved();
 
@@ -101,7 +110,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;
   bool writing_ = false;  // waits for the socket to take more
   bool end_of_input_ = false;
-  bool close_after_ = false;  // the current answer is the last one
+  bool close_after_ = false;    // the current answer is the last one
+  bool continue_owed_ = false;  // the client waits to be asked for a streamed body
   bool lingering_ = false;
   bool closed_ = false;
 };

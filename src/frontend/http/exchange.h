@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "request/buffer.h"
 #include "request/principal.h"
 #include "request/request_record.h"
@@ -83,6 +84,16 @@ class Exchange {
   virtual void on_writable(std::function<void()> wake) = 0;
   virtual void end_stream() = 0;
 
+  // The next part of the body of a streamed route, unpacked; an empty one is its end. `take` is
+  // called once, on the connection's thread; the bytes are valid while it runs. Nothing more than
+  // one bounded window is read ahead, so who asks late slows the client down. An error says why the
+  // rest will not come: fail() then answers as the server would (408, 413, …). One call at a time.
+  // A reply before the end was read ends the connection behind it, and drops a waiting `take`.
+  using BodyPart = std::span<const std::byte>;
+  virtual void read_body(std::function<void(Result<BodyPart>)> take) {
+    take(unimplemented("this body is not streamed"));
+  }
+
   // Called once, on the connection's thread, if the client leaves before the answer is out. Set
   // before submitting.
   virtual void on_disconnect(std::function<void()> callback) = 0;
@@ -90,6 +101,10 @@ class Exchange {
 
 // The shape of errors in one API: writes the body for an HTTP status and a public text.
 using ErrorBody = std::function<std::string(int http_status, const Status& status)>;
+
+// kBuffered: the handler is called with the whole body. kStreamed: it is called when the header is
+// complete; request().body is empty, and it takes the body with read_body().
+enum class BodyMode : std::uint8_t { kBuffered, kStreamed };
 
 // One route of an API.
 struct Route {
@@ -104,6 +119,7 @@ struct Route {
   std::size_t body_bytes_limit = 0;  // 0: the server's
   std::string_view request_schema;  // name of a schema in openapi's components; empty: no JSON body
   std::string_view response_schema;  // the same for the 200 answer
+  BodyMode body = BodyMode::kBuffered;
 };
 
 // A mounted API: its routes and how its errors look. The mount point is a prefix, "" for the bare

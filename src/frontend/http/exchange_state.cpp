@@ -92,6 +92,13 @@ void HttpExchange::end_stream() {
   on_loop(state_, [state = state_] { state->connection->end_stream(state); });
 }
 
+void HttpExchange::read_body(std::function<void(Result<BodyPart>)> take) {
+  CHECK(state_->streams_body, "only the body of a streamed route is read in parts");
+  on_loop(state_, [state = state_, take = std::move(take)]() mutable {
+    state->connection->read_body(state, std::move(take));
+  });
+}
+
 void HttpExchange::on_disconnect(std::function<void()> callback) {
   on_loop(state_, [state = state_, callback = std::move(callback)]() mutable {
     if (state->client_left) return callback();

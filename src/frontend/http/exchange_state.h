@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "frontend/http/exchange.h"
+#include "frontend/http/http_fault.h"
 
 namespace cortex::frontend {
 
@@ -24,6 +26,7 @@ struct ExchangeState {
   HttpRequest request;
   const Api* api = nullptr;
   bool http10 = false;
+  bool streams_body = false;
   bool in_handler = false;  // counts as an open exchange
   std::size_t stream_queue_limit = 0;
 
@@ -41,6 +44,8 @@ struct ExchangeState {
   bool settled = false;  // its record is out
   std::function<void()> disconnected;
   std::function<void()> writable;
+  std::function<void(Result<Exchange::BodyPart>)> take_part;  // waits for the next part
+  std::optional<HttpFault> body_fault;                        // why no further part will come
 };
 
 // The handler's end of a request. Any one thread at a time.
@@ -58,6 +63,7 @@ class HttpExchange final : public Exchange {
   [[nodiscard]] bool write(std::string chunk) override;
   void on_writable(std::function<void()> wake) override;
   void end_stream() override;
+  void read_body(std::function<void(Result<BodyPart>)> take) override;
   void on_disconnect(std::function<void()> callback) override;
 
  private:

@@ -37,6 +37,7 @@ RequestReader::Phase RequestReader::phase() const {
       return begin_ == end_ && blank_lines_ == 0 ? Phase::kIdle : Phase::kHeader;
     case State::kHeadDone:
     case State::kBody:
+    case State::kStream:
       return Phase::kBody;
     case State::kWhole:
     case State::kRefused:
@@ -64,7 +65,9 @@ void RequestReader::make_room() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
     // A buffer that grew for a body shrinks again.
-    if (state_ != State::kBody && buffer_.size() > header_limit_) buffer_ = std::vector<char>();
+    if (state_ != State::kBody && state_ != State::kStream && buffer_.size() > header_limit_)
+      buffer_ = std::vector<char>();
+    if (state_ == State::kStream && buffer_.size() < kBodyBuffer) buffer_.resize(kBodyBuffer);
   }
   if (end_ < buffer_.size()) return;
   if (begin_ > 0) {
@@ -73,8 +76,9 @@ void RequestReader::make_room() {
     begin_ = 0;
     return;
   }
-  const std::size_t most =
-      state_ == State::kBody ? std::max(header_limit_, kBodyBuffer) : header_limit_;
+  const std::size_t most = state_ == State::kBody || state_ == State::kStream
+                               ? std::max(header_limit_, kBodyBuffer)
+                               : header_limit_;
   const std::size_t wanted = buffer_.empty() ? kFirstBuffer : buffer_.size() * 2;
   if (buffer_.size() < most) buffer_.resize(std::min(wanted, most));
 }
@@ -92,6 +96,8 @@ RequestReader::Event RequestReader::advance() {
       return Event::kNeedMore;
     case State::kBody:
       return take_body();
+    case State::kStream:
+      return take_part();
     case State::kWhole:
       return Event::kRequest;
     case State::kRefused:
@@ -142,7 +148,7 @@ std::optional<RequestReader::Event> RequestReader::on_line(std::size_t lf) {
 }
 
 RequestReader::Event RequestReader::header_too_long() {
-  const std::string limit = std::to_string(header_limit_) + " bytes";
+  const std::string limit = std::to_string(header_limit_) + " bytes (limits.header_bytes)";
   if (lines_ == 0) return refuse({414, invalid_argument("the target is longer than " + limit)});
   return refuse({431, invalid_argument("the header is longer than " + limit)});
 }
@@ -162,8 +168,7 @@ void RequestReader::accept_body(std::size_t limit) {
   direct_ = !head_.chunked && head_.coding == ContentCoding::kIdentity;
   body_left_ = head_.content_length.value_or(0);
   if (body_left_ > limit) {
-    (void
-    )refuse({413, invalid_argument("the body is larger than " + std::to_string(limit) + " bytes")});
+    (void)refuse(body_too_large(limit));
     return;
   }
   if (!head_.has_body()) return;
@@ -220,9 +225,66 @@ RequestReader::Event RequestReader::finish_body() {
   return Event::kRequest;
 }
 
+bool RequestReader::stream_body(std::size_t limit) {
+  direct_ = false;
+  state_ = head_.has_body() ? State::kStream : State::kWhole;
+  if (state_ == State::kWhole) return true;
+  body_left_ = head_.content_length.value_or(0);
+  piece_left_ = 0;
+  chunks_ = ChunkDecoder();
+  stream_.emplace(budget_, limit, head_.coding);
+  auto fault = stream_->open(head_.content_length);
+  if (body_left_ > limit) fault = body_too_large(limit);
+  if (fault) (void)refuse(std::move(*fault));
+  return !fault;
+}
+
+RequestReader::Event RequestReader::take_part() {
+  for (;;) {
+    if (piece_left_ == 0 && !stream_->holds_back()) {
+      const Event event = find_piece();
+      if (event != Event::kPart) return event;
+    }
+    std::string_view input = waiting().substr(0, piece_left_);
+    auto fault = stream_->next(input, part_);
+    consume(piece_left_ - input.size());
+    piece_left_ = input.size();
+    if (fault) return refuse(std::move(*fault));
+    if (!part_.empty()) return Event::kPart;
+  }
+}
+
+// kPart: the front of what waits belongs to the body.
+RequestReader::Event RequestReader::find_piece() {
+  if (!head_.chunked) {
+    if (body_left_ == 0) return end_stream();
+    piece_left_ = std::min<std::uint64_t>(body_left_, waiting().size());
+    body_left_ -= piece_left_;
+    return piece_left_ == 0 ? Event::kNeedMore : Event::kPart;
+  }
+  std::string_view input = waiting();
+  std::string_view piece;
+  const ChunkDecoder::Outcome outcome = chunks_.next(input, piece);
+  consume(waiting().size() - input.size() - piece.size());
+  piece_left_ = piece.size();
+  if (outcome == ChunkDecoder::Outcome::kMalformed) {
+    return refuse(bad_request("malformed chunked body"));
+  }
+  if (outcome == ChunkDecoder::Outcome::kEnd) return end_stream();
+  return outcome == ChunkDecoder::Outcome::kData ? Event::kPart : Event::kNeedMore;
+}
+
+RequestReader::Event RequestReader::end_stream() {
+  if (auto fault = stream_->finish()) return refuse(std::move(*fault));
+  stream_.reset();
+  state_ = State::kWhole;
+  return Event::kRequest;
+}
+
 RequestReader::Event RequestReader::refuse(HttpFault fault) {
   fault_ = std::move(fault);
   body_.reset();
+  stream_.reset();
   state_ = State::kRefused;
   return Event::kRefused;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frontend/http/body_collector.h"
+#include "frontend/http/body_stream.h"
 #include "frontend/http/chunk_decoder.h"
 #include "frontend/http/exchange.h"
 #include "frontend/http/request_head.h"
@@ -20,13 +21,15 @@ namespace cortex::frontend {
 // clock. Bytes of the next request may come at any time; they wait, within bounds. One thread.
 //
 //   read into space(), commit(), then advance() until it says kNeedMore:
-//     kHead      the header is complete: decide by request() and head(), then accept_body() or give
-//     up kRequest   the body is complete: request() may be moved away; next() goes on to the
-//     following request kRefused   fault() says why; nothing after it can be trusted, so the
-//     connection must end
+//     kHead      the header is complete: decide by request() and head(), then accept_body(),
+//                stream_body(), or give up
+//     kPart      part() is the next piece of a streamed body
+//     kRequest   the body is complete: request() may be moved away; next() goes on to the following
+//                request
+//     kRefused   fault() says why; nothing after it can be trusted, so the connection must end
 class RequestReader {
  public:
-  enum class Event { kNeedMore, kHead, kRequest, kRefused };
+  enum class Event { kNeedMore, kHead, kPart, kRequest, kRefused };
   enum class Phase { kIdle, kHeader, kBody, kWhole };
 
   RequestReader(std::size_t header_bytes_limit, std::shared_ptr<BodyBudget> budget);
@@ -41,6 +44,11 @@ class RequestReader {
 
   // After kHead, once: the body may have `limit` bytes, unpacked.
   void accept_body(std::size_t limit);
+  // The same for a body that is taken in parts: advance() says kPart until it says kRequest, and
+  // request().body stays empty. False when it is refused at once.
+  [[nodiscard]] bool stream_body(std::size_t limit);
+  // After kPart; valid until advance(), space() or next().
+  [[nodiscard]] std::string_view part() const { return part_; }
   // After kRequest.
   void next();
 
@@ -57,7 +65,7 @@ class RequestReader {
   [[nodiscard]] bool body_arrived() const { return begin_ < end_; }
 
  private:
-  enum class State { kSeekingHead, kHeadDone, kBody, kWhole, kRefused };
+  enum class State { kSeekingHead, kHeadDone, kBody, kStream, kWhole, kRefused };
 
   [[nodiscard]] Event seek_head();
   [[nodiscard]] std::optional<Event> on_line(std::size_t line_end);
@@ -67,6 +75,9 @@ class RequestReader {
   [[nodiscard]] Event take_chunks();
   [[nodiscard]] Event take_sized();
   [[nodiscard]] Event finish_body();
+  [[nodiscard]] Event take_part();
+  [[nodiscard]] Event find_piece();
+  [[nodiscard]] Event end_stream();
   [[nodiscard]] Event refuse(HttpFault fault);
   [[nodiscard]] std::string_view waiting() const {
     return {buffer_.data() + begin_, end_ - begin_};
@@ -97,6 +108,9 @@ class RequestReader {
   bool direct_ = false;          // the body is read into its place
   std::uint64_t body_left_ = 0;  // of Content-Length, when the body is not direct
   ChunkDecoder chunks_;
+  std::optional<BodyStream> stream_;
+  std::size_t piece_left_ = 0;  // bytes at the front of what waits that belong to the body
+  std::string_view part_;
 };
 
 }  // namespace cortex::frontend

@@ -24,17 +24,24 @@ struct Reading {
   bool operator==(const Reading&) const = default;
 };
 
-void advance(RequestReader& reader, Reading& reading) {
+void advance(RequestReader& reader, Reading& reading, bool streamed, std::string& body) {
   for (;;) {
     switch (reader.advance()) {
       case RequestReader::Event::kNeedMore:
         return;
       case RequestReader::Event::kHead:
-        reader.accept_body(kBodyLimit);
+        body.clear();
+        if (!streamed) reader.accept_body(kBodyLimit);
+        if (streamed) (void)reader.stream_body(kBodyLimit);
+        break;
+      case RequestReader::Event::kPart:
+        body += reader.part();
         break;
       case RequestReader::Event::kRequest: {
         const HttpRequest& request = reader.request();
-        reading.requests.push_back(request.path + " " + std::string(request.body->text()));
+        reading.requests.push_back(
+            request.path + " " + (streamed ? body : std::string(request.body->text()))
+        );
         reader.next();
         break;
       }
@@ -45,7 +52,8 @@ void advance(RequestReader& reader, Reading& reading) {
   }
 }
 
-Reading read_in_slices(std::string_view bytes, std::size_t slice) {
+Reading read_in_slices(std::string_view bytes, std::size_t slice, bool streamed = false) {
+  std::string body;
   RequestReader reader(kHeaderLimit, std::make_shared<BodyBudget>(1'000'000));
   Reading reading;
   while (!bytes.empty() && reading.refused == 0) {
@@ -58,17 +66,19 @@ Reading read_in_slices(std::string_view bytes, std::size_t slice) {
     std::memcpy(space.data(), bytes.data(), size);
     reader.commit(size);
     bytes.remove_prefix(size);
-    advance(reader, reading);
+    advance(reader, reading, streamed, body);
   }
   reading.phase = reader.phase();
   return reading;
 }
 
-// The same however the bytes are sliced.
+// The same however the bytes are sliced, and whether bodies come whole or in parts.
 Reading read(std::string_view bytes) {
   const Reading whole = read_in_slices(bytes, bytes.size());
   for (const std::size_t slice : {1, 2, 3, 7, 64}) {
     EXPECT_EQ(read_in_slices(bytes, slice), whole) << "in slices of " << slice << ":\n" << bytes;
+    EXPECT_EQ(read_in_slices(bytes, slice, true), whole) << "in parts, by " << slice << ":\n"
+                                                         << bytes;
   }
   return whole;
 }

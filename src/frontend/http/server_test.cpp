@@ -186,6 +186,27 @@ TEST(HttpServer, options_names_the_methods_and_cors_only_allowed_origins) {
   EXPECT_EQ(client.read_answer().header("access-control-allow-origin"), "");
 }
 
+TEST(HttpServer, refuses_changes_that_a_page_of_another_origin_asks_for) {
+  HttpServerOptions options;
+  options.cors_origins = {"http://good"};
+  TestServer server(options);
+  TestClient client(server.port());
+  const auto status = [&](const std::string& host, const std::string& origin) {
+    client.send(
+        "POST /echo HTTP/1.1\r\nHost: " + host + "\r\nOrigin: " + origin +
+        "\r\nContent-Length: 2\r\n\r\nab"
+    );
+    return client.read_answer().status;
+  };
+  EXPECT_EQ(status("127.0.0.1:8000", "http://good"), 200);
+  EXPECT_EQ(status("127.0.0.1:8000", "http://127.0.0.1:8000"), 200);
+  EXPECT_EQ(status("localhost:8000", "http://localhost:8000"), 200);
+  EXPECT_EQ(status("127.0.0.1:8000", "http://evil.example"), 403);
+  EXPECT_EQ(status("127.0.0.1:8000", "null"), 403);
+  // A name that was made to point here: its page believes to be of the same origin.
+  EXPECT_EQ(status("evil.example:8000", "http://evil.example:8000"), 403);
+}
+
 TEST(HttpServer, unknown_paths_and_methods_answer_in_the_shape_of_their_api) {
   TestServer server;
   TestClient client(server.port());
@@ -302,7 +323,7 @@ TEST(HttpServer, over_the_connection_limit_a_client_gets_a_503) {
   TestClient third(server.port());
   const auto answer = third.read_answer();
   EXPECT_EQ(answer.status, 503);
-  EXPECT_THAT(answer.body, HasSubstr("connections_max"));
+  EXPECT_THAT(answer.body, HasSubstr("limits.connections"));
   EXPECT_EQ(server.server().counts().refused, 1U);
 }
 

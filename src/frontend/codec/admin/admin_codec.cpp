@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/admin/admin_codec.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -20,19 +21,11 @@ std::string error_body(int, const Status& status) {
   return out.append("}");
 }
 
-// Names alone: the route is open, and reasons tell of folders and files.
-void append_failed(std::string& out, const std::vector<registry::IndexEntry>& index) {
-  out.push_back('[');
-  for (const registry::IndexEntry& entry : index) {
-    if (entry.state != registry::VersionState::kFailed) continue;
-    if (out.back() != '[') out.push_back(',');
-    out.append(R"({"name":)");
-    append_json_string(out, entry.name);
-    out.append(R"(,"version":)");
-    append_json_string(out, entry.version);
-    out.push_back('}');
-  }
-  out.push_back(']');
+// A number alone: the route is open to everybody. The repository index names them.
+std::size_t count_failed(const std::vector<registry::IndexEntry>& index) {
+  return static_cast<std::size_t>(std::count_if(index.begin(), index.end(), [](const auto& entry) {
+    return entry.state == registry::VersionState::kFailed;
+  }));
 }
 
 }  // namespace
@@ -89,8 +82,8 @@ void AdminCodec::ready(const ExchangePtr& exchange) const {
   reply.body.append(R"({"status":)");
   append_json_string(reply.body, draining ? "draining" : settled ? "ok" : "starting");
   reply.body.append(R"(,"ready_models":)").append(std::to_string(catalog_.ready_models().size()));
-  reply.body.append(R"(,"failed_models":)");
-  append_failed(reply.body, catalog_.index());
+  reply.body.append(R"(,"failed_versions":)")
+      .append(std::to_string(count_failed(catalog_.index())));
   reply.body.push_back('}');
   exchange->reply(std::move(reply));
 }

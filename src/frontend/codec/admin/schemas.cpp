@@ -23,11 +23,10 @@ constexpr std::array kSchemas = {
     ),
     json_schema(
         "Health",
-        R"({"type":"object","required":["status","ready_models","failed_models"],"properties":{
+        R"({"type":"object","required":["status","ready_models","failed_versions"],"properties":{
       "status":{"enum":["ok","starting","draining"]},
       "ready_models":{"type":"integer","minimum":0},
-      "failed_models":{"type":"array","items":{"type":"object","required":["name","version"],"properties":{
-        "name":{"type":"string"},"version":{"type":"string"}}}}}})"
+      "failed_versions":{"type":"integer","minimum":0}}})"
     ),
     Schema{"Metrics", "text/plain", false, R"({"type":"string"})"},
     json_schema("OpenApi", R"({"type":"object","required":["openapi","info","paths"]})"),

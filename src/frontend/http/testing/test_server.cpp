@@ -42,6 +42,36 @@ HttpReply pieces() {
   return reply;
 }
 
+void count_on(const std::shared_ptr<Exchange>& exchange, std::size_t count) {
+  exchange->read_body([exchange, count](const Result<Exchange::BodyPart>& part) {
+    if (!part.ok()) return exchange->fail(part.status());
+    if (part.value().empty()) return exchange->reply(text_reply(std::to_string(count)));
+    count_on(exchange, count + part.value().size());
+  });
+}
+
+void repeat_on(const std::shared_ptr<Exchange>& exchange);
+
+void repeat_part(const std::shared_ptr<Exchange>& exchange, const std::string& part) {
+  if (exchange->write(part)) return repeat_on(exchange);
+  exchange->on_writable([exchange, part] { repeat_part(exchange, part); });
+}
+
+void repeat_on(const std::shared_ptr<Exchange>& exchange) {
+  exchange->read_body([exchange](const Result<Exchange::BodyPart>& part) {
+    if (!part.ok()) return;
+    const auto bytes = part.value();
+    if (bytes.empty()) return exchange->end_stream();
+    repeat_part(exchange, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  });
+}
+
+Route streamed(std::string_view pattern, std::function<void(std::shared_ptr<Exchange>)> handler) {
+  Route made = route(Method::kPost, pattern, std::move(handler));
+  made.body = BodyMode::kStreamed;
+  return made;
+}
+
 }  // namespace
 
 void RecordList::record(const RequestRecord& record) {
@@ -109,6 +139,13 @@ Api TestServer::make_api() {
   };
   api.routes[1].scope = Scope::kNone;
   api.routes.back().body_bytes_limit = 100;
+  api.routes.push_back(streamed("/count", [](const auto& e) { count_on(e, 0); }));
+  api.routes.push_back(streamed("/repeat", [](const auto& e) {
+    e->begin_stream(text_reply(""));
+    repeat_on(e);
+  }));
+  api.routes.push_back(streamed("/early", [](const auto& e) { e->reply(text_reply("early")); }));
+  api.routes.push_back(streamed("/window", [this](auto e) { shelf_.put(std::move(e)); }));
   return api;
 }
 

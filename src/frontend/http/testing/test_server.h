@@ -64,6 +64,11 @@ class ExchangeShelf {
 //   GET  /drop        lets go of the exchange
 //   GET  /m/{name}    the name; errors as {"text": …}
 //   POST /small       at most 100 bytes
+// and some whose bodies are streamed:
+//   POST /count       reads the body and answers how many bytes it had
+//   POST /repeat      answers with the body while it comes
+//   POST /early       answers without a look at the body
+//   POST /window      put on the shelf: the test reads
 class TestServer {
  public:
   explicit TestServer(

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -134,16 +135,15 @@ void check_together(Loaded& out) {
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return not_found("cannot open '" + path + "': " + std::strerror(errno));
-  std::string text(bytes_max + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return invalid_argument("cannot read '" + path + "'");
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > bytes_max) {
-    return invalid_argument(
-        "'" + path + "' is longer than " + std::to_string(bytes_max) + " bytes"
-    );
+  std::string text;
+  std::array<char, 65536> part{};
+  while (text.size() <= bytes_max) {
+    in.read(part.data(), part.size());
+    text.append(part.data(), static_cast<std::size_t>(in.gcount()));
+    if (in.bad()) return invalid_argument("cannot read '" + path + "'");
+    if (in.eof()) return text;
   }
-  return text;
+  return invalid_argument("'" + path + "' is longer than " + std::to_string(bytes_max) + " bytes");
 }
 
 Loaded load_text(std::string_view yaml, std::string_view name) {

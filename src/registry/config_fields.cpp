@@ -28,7 +28,7 @@ constexpr auto kFields = std::to_array<ConfigField>({
   {"output.name", kUsed, ""},
   {"output.data_type", kUsed, "must be the model's"},
   {"output.dims", kUsed, "without the batch dimension; must fit the model's"},
-  {"output.label_filename", kNoEffect, "only the classification extension reads labels, and a request for it is refused"},
+  {"output.label_filename", kNoEffect, "classification answers `value:index`, without the label"},
   {"output.reshape", kRefused, "shapes come from the model as they are"},
   {"output.is_shape_tensor", kRefused, "TensorRT only"},
   {"output.is_non_linear_format_io", kRefused, "TensorRT only"},

@@ -112,7 +112,7 @@ void Registry::Reconciler::unload(const std::string& name, Done done) {
 void Registry::Reconciler::send(Command command) {
   const Done done = command.done;
   if (options_.mode != ControlMode::kExplicit) {
-    return done(unavailable(
+    return done(failed_precondition(
         "explicit model load / unload is not allowed: the model control mode is not explicit"
     ));
   }

@@ -292,8 +292,8 @@ TEST(Registry, refuses_load_requests_unless_the_mode_is_explicit) {
   Bench bench(ControlMode::kNone);
   bench.model("m", "1");
   bench.start();
-  EXPECT_EQ(bench.load("m").code(), Code::kUnavailable);
-  EXPECT_EQ(bench.unload("m").code(), Code::kUnavailable);
+  EXPECT_EQ(bench.load("m").code(), Code::kFailedPrecondition);
+  EXPECT_EQ(bench.unload("m").code(), Code::kFailedPrecondition);
 }
 
 TEST(Registry, loads_and_unloads_on_request) {

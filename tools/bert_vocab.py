@@ -3,7 +3,7 @@
 """Turns a SentencePiece-style BERT vocabulary (JSON list, stdin) into vocab.txt (stdout).
 
 The list marks the start of a word with U+2581 where WordPiece marks its continuation with "##".
-Entry 1 is a placeholder for [unused0]; bracketed entries are control tokens. The result is
+Entry 1 stands for [unused0]; bracketed entries are control tokens. The result is
 checked against the digest of the original vocab.txt of bert-base-uncased.
 """
 

@@ -78,6 +78,11 @@ class BannedCode(unittest.TestCase):
         self.allowed('auto s = R"(x.detach())";')
         self.allowed("int n = 1'000'000;")
 
+    def test_loops_over_what_a_temporary_owns(self):
+        self.refused("loop-over-temporary", "for (const auto& [name, model] : reconciler_->table()->models) {}")
+        self.allowed("for (const auto& model : table->models) {}")
+        self.allowed("for (const auto& name : models().ready()) {}")
+
     def test_catch_all_needs_its_reason(self):
         self.refused("catch-all", "void f() { try { g(); } catch (...) {\n  h();\n} }")
         self.allowed("void f() { try { g(); } catch (...) {  // the engine throws its own types\n} }")

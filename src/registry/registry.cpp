@@ -22,7 +22,8 @@ Result<Handle> Registry::acquire(const ModelReference& reference) const {
 
 std::vector<IndexEntry> Registry::index() const {
   std::vector<IndexEntry> out;
-  for (const auto& [name, model] : reconciler_->table()->models) {
+  const auto table = reconciler_->table();
+  for (const auto& [name, model] : table->models) {
     out.insert(out.end(), model->entries.begin(), model->entries.end());
   }
   return out;
@@ -30,7 +31,8 @@ std::vector<IndexEntry> Registry::index() const {
 
 std::vector<std::string> Registry::ready_models() const {
   std::vector<std::string> out;
-  for (const auto& [name, model] : reconciler_->table()->models) {
+  const auto table = reconciler_->table();
+  for (const auto& [name, model] : table->models) {
     if (!model->ready.empty()) out.push_back(name);
   }
   return out;

@@ -46,6 +46,7 @@ std::optional<HttpFault> authorize(
 
 // "http://" or "https://" and the Host, when that is localhost or an address.
 bool is_own_origin(std::string_view origin, std::string_view host) {
+  if (host.empty()) return false;  // HTTP/1.0 may leave it out
   const std::size_t scheme_end = origin.find("://");
   if (scheme_end == std::string_view::npos || origin.substr(scheme_end + 3) != host) return false;
   const bool is_address =

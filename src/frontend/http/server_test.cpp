@@ -205,6 +205,8 @@ TEST(HttpServer, refuses_changes_that_a_page_of_another_origin_asks_for) {
   EXPECT_EQ(status("127.0.0.1:8000", "null"), 403);
   // A name that was made to point here: its page believes to be of the same origin.
   EXPECT_EQ(status("evil.example:8000", "http://evil.example:8000"), 403);
+  client.send("POST /echo HTTP/1.0\r\nOrigin: http://\r\nContent-Length: 2\r\n\r\nab");
+  EXPECT_EQ(client.read_answer().status, 403);
 }
 
 TEST(HttpServer, unknown_paths_and_methods_answer_in_the_shape_of_their_api) {

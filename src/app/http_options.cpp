@@ -24,6 +24,8 @@ frontend::HttpServerOptions http_options(
   if (settings.metrics.port != 0)
     out.metrics_port = static_cast<std::uint16_t>(settings.metrics.port);
   out.io_threads = io_threads(settings, cores);
+  // On one core it would only keep the client or the lane from running.
+  if (cores.cores() > 1) out.idle_poll = std::chrono::microseconds(settings.http.idle_poll_us);
   out.connections_max = settings.limits.connections;
   out.header_bytes_limit = settings.limits.header_bytes;
   out.body_bytes_limit = settings.limits.body_bytes;

@@ -38,6 +38,10 @@ const Setting kTable[] = {
     {"http.io_threads", "--io-threads", "CORTEX_HTTP_IO_THREADS",
      "Threads that read and write connections; 0 chooses by the cores.",
      CountTarget{CORTEX_MEMBER(http.io_threads), 0, 256}},
+    {"http.idle_poll_us", "--idle-poll-us", "CORTEX_HTTP_IDLE_POLL_US",
+     "Microseconds for which an io thread whose requests come fast looks for the next one before it "
+     "sleeps: answers come sooner, for processor time that was idle. 0 is off, as on one core.",
+     CountTarget{CORTEX_MEMBER(http.idle_poll_us), 0, 1000}},
     {"http.cors_origins", "--cors-origin", "CORTEX_HTTP_CORS_ORIGINS",
      "Origins whose pages may call the server from a browser; * is every origin.",
      ListTarget{CORTEX_MEMBER(http.cors_origins)}},

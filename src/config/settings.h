@@ -18,6 +18,7 @@ struct HttpSettings {
   std::string host = "127.0.0.1";
   std::uint64_t port = 8000;
   std::uint64_t io_threads = 0;  // 0: chosen from the cores
+  std::uint64_t idle_poll_us = 100;
   std::vector<std::string> cors_origins;
 };
 

@@ -118,7 +118,7 @@ bool LaneCore::done(std::size_t members, Duration compute) {
   const Duration each = compute / static_cast<Duration::rep>(std::max<std::size_t>(members, 1));
   mean_service_ =
       mean_service_ == Duration::zero() ? each : mean_service_ + (each - mean_service_) / 8;
-  inline_policy_.observe(compute);
+  inline_policy_.observe(each);
   return waiting_ > 0;
 }
 

@@ -7,13 +7,17 @@
 namespace cortex::scheduler {
 namespace {
 
+std::size_t instance_count(const TensorLaneOptions& options) {
+  return std::max<std::size_t>(options.instances, 1);
+}
+
 LaneCoreOptions core_options(const TensorLaneOptions& options, const TensorLayout& layout) {
   LaneCoreOptions core;
   core.model = options.identity.name;
   core.batching = options.config.batching;
   core.rows_max = layout.rows_max();
   core.queue_size_max = options.queue_size_max;
-  core.instances = std::max<std::size_t>(options.instances, 1);
+  core.instances = instance_count(options);
   core.run_inline = options.run_inline;
   return core;
 }
@@ -40,11 +44,13 @@ TensorLane::TensorLane(
       clock_(clock),
       layout_(backend_->signature(), options.config),
       delivers_in_order_(options.config.batching.preserve_ordering && options.instances > 1),
+      wakes_(std::make_unique<Condition[]>(instance_count(options))),
       core_(core_options(options, layout_), *probe_) {
-  const std::size_t instances = std::max<std::size_t>(options.instances, 1);
+  const std::size_t instances = instance_count(options);
+  sleeping_.reserve(instances);
   threads_.reserve(instances);
   for (std::size_t i = 0; i < instances; ++i) {
-    threads_.emplace_back("lane-" + options.identity.name, [this] { serve(); });
+    threads_.emplace_back("lane-" + options.identity.name, [this, i] { serve(i); });
   }
 }
 
@@ -55,7 +61,7 @@ TensorLane::~TensorLane() {
     closed_ = true;
     core_.close(endings);
   }
-  wake_.notify_all();
+  for (std::size_t i = 0; i < threads_.size(); ++i) wakes_[i].notify_all();
   end_all(endings);
   threads_.clear();
 }
@@ -90,16 +96,17 @@ void TensorLane::admit(Waiting& waiting) {
   std::vector<Ending> endings;
   LaneCore::Admission admission;
   Batch batch;
+  Condition* sleeper = nullptr;
   {
     MutexLock lock(mutex_);
     const TimePoint now = clock_.now();
     if (!core_.start_inline(waiting, bytes, now, batch)) {
       admission = core_.add(waiting, now, endings);
-      admission.wake = admission.wake && sleeping_ > 0;
+      if (admission.wake) sleeper = next_sleeper_locked();
     }
   }
   if (!batch.members.empty()) return run_inline(batch);
-  if (admission.wake) wake_.notify_one();
+  if (sleeper != nullptr) sleeper->notify_one();
   end_all(endings);
   if (!admission.status.ok()) waiting.stream->finish(std::move(admission.status));
 }
@@ -111,11 +118,11 @@ void TensorLane::run_inline(Batch& batch) {
 }
 
 // The loop of one instance.
-void TensorLane::serve() {
+void TensorLane::serve(std::size_t instance) {
   BatchRun run(*backend_, layout_, clock_, *probe_);
   Batch batch;
   std::vector<Ending> endings;
-  while (take(batch, endings)) {
+  while (take(instance, batch, endings)) {
     end_all(endings);
     if (batch.members.empty()) continue;
     const std::size_t members = batch.members.size();
@@ -127,17 +134,27 @@ void TensorLane::serve() {
 }
 
 // Sleeps until there is a batch to run or a stream to end. False when the lane ends.
-bool TensorLane::take(Batch& batch, std::vector<Ending>& endings) {
+bool TensorLane::take(std::size_t instance, Batch& batch, std::vector<Ending>& endings) {
   MutexLock lock(mutex_);
   while (!closed_) {
     const LaneCore::Step step = core_.next(clock_.now(), batch, endings);
-    if (step.wake_another && sleeping_ > 0) wake_.notify_one();
+    if (step.wake_another) {
+      if (Condition* sleeper = next_sleeper_locked()) sleeper->notify_one();
+    }
     if (step.run || !endings.empty()) return true;
-    ++sleeping_;
-    wake_.wait_until(mutex_, step.wait_until);
-    --sleeping_;
+    sleeping_.push_back(instance);
+    wakes_[instance].wait_until(mutex_, step.wait_until);
+    std::erase(sleeping_, instance);  // still there when time woke it
   }
   return false;
+}
+
+// Whoever takes a sleeper out must notify it.
+Condition* TensorLane::next_sleeper_locked() {
+  if (sleeping_.empty()) return nullptr;
+  Condition& sleeper = wakes_[sleeping_.back()];
+  sleeping_.pop_back();
+  return &sleeper;
 }
 
 // In the order of batches, where the owner asked for it: a faster instance waits for the one before
@@ -157,12 +174,12 @@ void TensorLane::deliver(BatchRun& run, Batch& batch) {
 }
 
 void TensorLane::finish_batch(std::size_t members, Duration compute) {
-  bool wake = false;
+  Condition* sleeper = nullptr;
   {
     MutexLock lock(mutex_);
-    wake = core_.done(members, compute) && sleeping_ > 0;
+    if (core_.done(members, compute)) sleeper = next_sleeper_locked();
   }
-  if (wake) wake_.notify_one();
+  if (sleeper != nullptr) sleeper->notify_one();
 }
 
 }  // namespace cortex::scheduler

@@ -58,8 +58,9 @@ class TensorLane final : public Servable {
   [[nodiscard]] const LaneProbe& probe() const { return *probe_; }
 
  private:
-  void serve();
-  [[nodiscard]] bool take(Batch& batch, std::vector<Ending>& endings);
+  void serve(std::size_t instance);
+  [[nodiscard]] bool take(std::size_t instance, Batch& batch, std::vector<Ending>& endings);
+  [[nodiscard]] Condition* next_sleeper_locked() REQUIRES_LOCK(mutex_);
   void deliver(BatchRun& run, Batch& batch);
   void finish_batch(std::size_t members, Duration compute);
   void admit(Waiting& waiting);
@@ -72,10 +73,11 @@ class TensorLane final : public Servable {
   const bool delivers_in_order_;
 
   Mutex mutex_;
-  Condition wake_;  // an instance should look at the queue
-  Condition turn_;  // the batch before was delivered
+  Condition turn_;                            // the batch before was delivered
+  const std::unique_ptr<Condition[]> wakes_;  // one per instance: it should look at the queue
   LaneCore core_ GUARDED_BY(mutex_);
-  std::size_t sleeping_ GUARDED_BY(mutex_) = 0;
+  // Instances that sleep. The last one to fall asleep is woken first: its core and memory are warm.
+  std::vector<std::size_t> sleeping_ GUARDED_BY(mutex_);
   std::uint64_t delivered_ GUARDED_BY(mutex_) = 0;
   bool closed_ GUARDED_BY(mutex_) = false;
   std::vector<Thread> threads_;

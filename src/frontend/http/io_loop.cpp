@@ -34,6 +34,7 @@ IoLoop::IoLoop(std::shared_ptr<ServerContext> server, std::size_t index)
       context_(1),
       work_(context_.get_executor()),
       timer_(context_.get_executor()),
+      idle_poll_(server_->options.idle_poll),
       id_seed_(random_seed()) {
   sweep();
 }
@@ -46,8 +47,23 @@ void IoLoop::start() {
 
 void IoLoop::run() {
   current_loop = this;
-  context_.run();
+  while (!context_.stopped()) {
+    context_.poll();
+    wait_for_work();
+  }
   current_loop = nullptr;
+}
+
+// Returns after the first handlers that ran, or when the loop ended.
+void IoLoop::wait_for_work() {
+  const Clock& clock = *server_->clock;
+  const TimePoint idle_since = clock.now();
+  TimePoint now = idle_since;
+  for (const TimePoint end = now + idle_poll_.next(); now < end; now = clock.now()) {
+    if (context_.poll() > 0) return idle_poll_.observe(now - idle_since);
+  }
+  context_.run_one();
+  idle_poll_.observe(clock.now() - idle_since);
 }
 
 bool IoLoop::is_current() const { return current_loop == this; }

@@ -22,6 +22,7 @@
 #include "base/thread.h"
 #include "frontend/http/admission.h"
 #include "frontend/http/body_budget.h"
+#include "frontend/http/idle_poll_policy.h"
 #include "frontend/http/server.h"
 
 // Private to this folder: the only headers that know Asio are this one and connection.h.
@@ -104,6 +105,7 @@ class IoLoop : public std::enable_shared_from_this<IoLoop> {
 
  private:
   void run();
+  void wait_for_work();
   void sweep();
   void cut_all();
 
@@ -116,6 +118,7 @@ class IoLoop : public std::enable_shared_from_this<IoLoop> {
       boost::asio::wait_traits<std::chrono::steady_clock>,
       IoExecutor>
       timer_;
+  IdlePollPolicy idle_poll_;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::array<char, 16 * 1024> scratch_;
   std::string date_;

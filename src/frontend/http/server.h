@@ -24,7 +24,8 @@ struct HttpServerOptions {
   std::optional<std::uint16_t> metrics_port;  // its own port; empty: none
 
   std::size_t io_threads = 1;
-  std::size_t connections_max = 4096;  // over it a connection gets a 503 and ends
+  std::chrono::microseconds idle_poll{0};  // idle_poll_policy.h; 0: sleep at once
+  std::size_t connections_max = 4096;      // over it a connection gets a 503 and ends
   std::size_t header_bytes_limit = 16 * 1024;
   std::size_t body_bytes_limit = 64 * 1024 * 1024;     // unpacked; a route may have its own
   std::size_t body_budget_bytes = 1024 * 1024 * 1024;  // all bodies held at once; over it 503

@@ -4,6 +4,6 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/cortex
 export CORTEX_DEPS=${CORTEX_DEPS:-$cache/deps}
-export CORTEX_VENV=${CORTEX_VENV:-$cache/venv}
+export CORTEX_VENVS=${CORTEX_VENVS:-$cache/venvs}
 # Another clone of the same sources finds its objects in ccache.
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1

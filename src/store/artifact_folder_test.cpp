@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/artifact_folder.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "store/artifact_digest.h"
+
+namespace cortex::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::hours kHour{1};
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+std::string digest_of(std::string_view text) {
+  Digest digest;
+  digest.add(bytes_of(text));
+  return digest.finish();
+}
+
+std::string text_of_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::size_t files_in(const fs::path& folder) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    count += entry.is_regular_file();
+  return count;
+}
+
+class ArtifactFolder : public testing::Test {
+ protected:
+  ArtifactFolder() {
+    std::string name = (fs::temp_directory_path() / "cortex-artifacts-XXXXXX").string();
+    CHECK(mkdtemp(name.data()) != nullptr, "a test needs a folder");
+    folder_ = name;
+    reopen();
+  }
+  ~ArtifactFolder() override {
+    store_.reset();
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+
+  void reopen(const DiskCalls& calls = {}) {
+    store_.reset();
+    auto opened = open_artifact_folder(folder_ / "artifacts", calls);
+    ASSERT_TRUE(opened.ok()) << opened.status().to_string();
+    store_ = std::move(opened).value();
+  }
+
+  Result<Blob> put(std::string_view text) {
+    CORTEX_ASSIGN_OR_RETURN(const auto writer, store_->begin());
+    CORTEX_RETURN_IF_ERROR(writer->write(bytes_of(text)));
+    return writer->finish();
+  }
+  std::string get(const std::string& digest, std::uint64_t offset = 0, std::size_t most = 1 << 20) {
+    const auto reader = store_->open(digest);
+    if (!reader.ok()) return "<" + reader.status().text() + ">";
+    std::string out(most, '\0');
+    const auto size = reader.value()->read(offset, std::as_writable_bytes(std::span(out)));
+    EXPECT_TRUE(size.ok());
+    out.resize(size.value());
+    return out;
+  }
+  fs::path blobs() const { return folder_ / "artifacts" / "sha256"; }
+  fs::path incoming() const { return folder_ / "artifacts" / "incoming"; }
+
+  fs::path folder_;
+  std::unique_ptr<ArtifactStore> store_;
+};
+
+TEST_F(ArtifactFolder, gives_back_what_was_put_in) {
+  const auto blob = put("hello");
+  ASSERT_TRUE(blob.ok()) << blob.status().to_string();
+  EXPECT_EQ(blob->digest, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+  EXPECT_EQ(blob->size, 5U);
+  EXPECT_EQ(get(blob->digest), "hello");
+  EXPECT_EQ(get(blob->digest, 1, 3), "ell");
+  EXPECT_EQ(get(blob->digest, 5), "");
+  EXPECT_EQ(text_of_file(blobs() / "2c" / blob->digest), "hello");
+  EXPECT_EQ(files_in(incoming()), 0U);
+  reopen();
+  EXPECT_EQ(get(blob->digest), "hello");
+  EXPECT_TRUE(check_blob(*store_, *blob).ok());
+}
+
+TEST_F(ArtifactFolder, takes_an_empty_blob_and_one_in_pieces) {
+  EXPECT_EQ(get(put("")->digest), "");
+  const auto writer = store_->begin();
+  ASSERT_TRUE(writer.ok());
+  std::string whole;
+  for (int i = 0; i < 300; ++i) {
+    const std::string piece(static_cast<std::size_t>(i * 131), static_cast<char>('a' + i % 26));
+    whole += piece;
+    ASSERT_TRUE(writer.value()->write(bytes_of(piece)).ok());
+  }
+  const auto blob = writer.value()->finish();
+  ASSERT_TRUE(blob.ok());
+  EXPECT_EQ(blob->digest, digest_of(whole));
+  EXPECT_EQ(get(blob->digest, 0, 16 << 20), whole);
+}
+
+TEST_F(ArtifactFolder, keeps_equal_bytes_once) {
+  EXPECT_EQ(put("same")->digest, put("same")->digest);
+  EXPECT_EQ(files_in(blobs()), 1U);
+  EXPECT_EQ(files_in(incoming()), 0U);
+}
+
+TEST_F(ArtifactFolder, shows_nothing_of_an_upload_before_its_end) {
+  {
+    const auto writer = store_->begin();
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE(writer.value()->write(bytes_of("half")).ok());
+    EXPECT_EQ(files_in(blobs()), 0U);
+    EXPECT_FALSE(store_->contains(digest_of("half")).value());
+  }
+  EXPECT_EQ(files_in(incoming()), 0U);
+}
+
+TEST_F(ArtifactFolder, knows_no_blob_by_a_name_that_is_no_digest) {
+  for (const std::string name :
+       {"", "..", "../../etc/passwd", "2C", "/etc/passwd", "zz", "abc\0def"}) {
+    EXPECT_EQ(store_->open(name).status().code(), Code::kNotFound);
+    EXPECT_FALSE(store_->contains(name).value());
+    EXPECT_TRUE(store_->remove(name, {}).value());
+    EXPECT_EQ(store_->materialise(name, folder_ / "x").code(), Code::kNotFound);
+  }
+  EXPECT_EQ(store_->open(digest_of("nothing")).status().code(), Code::kNotFound);
+}
+
+TEST_F(ArtifactFolder, removes_what_is_old_enough) {
+  const std::string digest = put("x")->digest;
+  EXPECT_FALSE(store_->remove(digest, kHour).value());
+  EXPECT_TRUE(store_->contains(digest).value());
+  EXPECT_TRUE(store_->remove(digest, {}).value());
+  EXPECT_FALSE(store_->contains(digest).value());
+  EXPECT_TRUE(store_->remove(digest, kHour).value());
+}
+
+TEST_F(ArtifactFolder, writing_the_same_bytes_again_makes_a_blob_young) {
+  const std::string digest = put("x")->digest;
+  const fs::path file = blobs() / digest.substr(0, 2) / digest;
+  struct stat before{};
+  ASSERT_EQ(::stat(file.c_str(), &before), 0);
+  // The clock of a file system moves in ticks.
+  struct stat after = before;
+  while (after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+         after.st_ctim.tv_nsec == before.st_ctim.tv_nsec) {
+    ASSERT_TRUE(put("x").ok());
+    ASSERT_EQ(::stat(file.c_str(), &after), 0);
+  }
+  // Watchers of files that were linked to it see no change.
+  EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+  EXPECT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+}
+
+TEST_F(ArtifactFolder, an_open_blob_is_read_to_its_end_after_its_removal) {
+  const std::string digest = put("long gone")->digest;
+  const auto reader = store_->open(digest);
+  ASSERT_TRUE(reader.ok());
+  ASSERT_TRUE(store_->remove(digest, {}).value());
+  std::string out(9, '\0');
+  EXPECT_EQ(reader.value()->read(0, std::as_writable_bytes(std::span(out))).value(), 9U);
+  EXPECT_EQ(out, "long gone");
+}
+
+TEST_F(ArtifactFolder, lists_blobs_by_digest) {
+  std::vector<std::string> digests;
+  for (int i = 0; i < 40; ++i) digests.push_back(put(std::to_string(i))->digest);
+  std::sort(digests.begin(), digests.end());
+  std::vector<std::string> seen;
+  std::string after;
+  while (true) {
+    const auto page = store_->list(after, 7);
+    ASSERT_TRUE(page.ok());
+    for (const StoredBlob& one : page.value()) {
+      EXPECT_GE(one.blob.size, 1U);
+      EXPECT_LT(one.age, kHour);
+      seen.push_back(one.blob.digest);
+    }
+    if (page->size() < 7) break;
+    after = seen.back();
+  }
+  EXPECT_EQ(seen, digests);
+}
+
+TEST_F(ArtifactFolder, materialises_by_a_link) {
+  const std::string digest = put("model")->digest;
+  const fs::path to = folder_ / "model.onnx";
+  ASSERT_TRUE(store_->materialise(digest, to).ok());
+  EXPECT_EQ(text_of_file(to), "model");
+  EXPECT_EQ(fs::hard_link_count(to), 2U);
+  EXPECT_EQ(store_->materialise(digest, to).code(), Code::kAlreadyExists);
+  EXPECT_EQ(store_->materialise(digest, folder_ / "none" / "x").code(), Code::kNotFound);
+  EXPECT_EQ(store_->materialise(digest_of("none"), folder_ / "y").code(), Code::kNotFound);
+  EXPECT_TRUE(store_->remove(digest, {}).value());
+  EXPECT_EQ(text_of_file(to), "model");
+}
+
+TEST_F(ArtifactFolder, materialises_by_a_copy_where_links_do_not_go) {
+  DiskCalls calls;
+  calls.link = [](const char* from, const char* to) {
+    if (std::string_view(to).find("/sha256/") != std::string_view::npos) return ::link(from, to);
+    errno = EXDEV;
+    return -1;
+  };
+  reopen(calls);
+  const std::string digest = put("model")->digest;
+  const fs::path to = folder_ / "model.onnx";
+  ASSERT_TRUE(store_->materialise(digest, to).ok());
+  EXPECT_EQ(text_of_file(to), "model");
+  EXPECT_EQ(fs::hard_link_count(to), 1U);
+  EXPECT_EQ(store_->materialise(digest, to).code(), Code::kAlreadyExists);
+}
+
+TEST_F(ArtifactFolder, joins_parts) {
+  const std::string large(3'000'000, 'L');
+  const std::vector<Blob> parts{*put("begin "), *put(large), *put(""), *put("begin ")};
+  const auto whole = store_->join(parts);
+  ASSERT_TRUE(whole.ok()) << whole.status().to_string();
+  EXPECT_EQ(whole->digest, digest_of("begin " + large + "begin "));
+  EXPECT_TRUE(check_blob(*store_, *whole).ok());
+  EXPECT_EQ(files_in(incoming()), 0U);
+  const std::vector<Blob> missing{*put("a"), Blob{digest_of("never"), 5}};
+  EXPECT_EQ(store_->join(missing).status().code(), Code::kNotFound);
+  EXPECT_EQ(files_in(incoming()), 0U);
+}
+
+TEST_F(ArtifactFolder, notices_bytes_that_changed_on_the_disk) {
+  const Blob blob = *put("0123456789");
+  const fs::path file = blobs() / blob.digest.substr(0, 2) / blob.digest;
+  fs::permissions(file, fs::perms::owner_all);
+  std::ofstream(file, std::ios::binary) << "0123456780";
+  EXPECT_EQ(check_blob(*store_, blob).code(), Code::kDataLoss);
+  EXPECT_EQ(store_->join(std::vector<Blob>{blob}).status().code(), Code::kDataLoss);
+  std::ofstream(file, std::ios::binary) << "01234";
+  EXPECT_EQ(check_blob(*store_, blob).code(), Code::kDataLoss);
+}
+
+// The call that fails next, counted down.
+std::atomic<int> calls_left;
+int failure = ENOSPC;
+
+bool fails_now() {
+  if (calls_left-- > 0) return false;
+  errno = failure;
+  return true;
+}
+
+TEST_F(ArtifactFolder, a_disk_that_fails_at_any_call_leaves_nothing_of_the_upload) {
+  const std::string text(100'000, 'x');
+  for (const auto& [error, code] :
+       {std::pair(ENOSPC, Code::kResourceExhausted),
+        std::pair(EDQUOT, Code::kResourceExhausted),
+        std::pair(EFBIG, Code::kResourceExhausted),
+        std::pair(EIO, Code::kDataLoss)}) {
+    failure = error;
+    bool succeeded = false;
+    for (int allowed = 0; !succeeded; ++allowed) {
+      ASSERT_LT(allowed, 20);
+      calls_left = 1 << 20;
+      DiskCalls calls;
+      calls.write = [](int file, const void* bytes, std::size_t size) -> ssize_t {
+        // Short writes, as a disk that runs full makes them.
+        return fails_now() ? -1 : ::write(file, bytes, std::min<std::size_t>(size, 30'000));
+      };
+      calls.sync = [](int file) { return fails_now() ? -1 : ::fsync(file); };
+      calls.link = [](const char* a, const char* b) { return fails_now() ? -1 : ::link(a, b); };
+      reopen(calls);
+      calls_left = allowed;
+      const auto blob = put(text);
+      calls_left = 1 << 20;
+      succeeded = blob.ok();
+      EXPECT_EQ(files_in(incoming()), 0U);
+      if (succeeded) {
+        EXPECT_TRUE(check_blob(*store_, *blob).ok());
+        EXPECT_TRUE(store_->remove(blob->digest, {}).value());
+        continue;
+      }
+      EXPECT_EQ(blob.status().code(), code);
+      // The last call syncs the folder: the name is there then, and it is whole.
+      const Blob whole{digest_of(text), text.size()};
+      const Status there = check_blob(*store_, whole);
+      EXPECT_TRUE(there.ok() || there.code() == Code::kNotFound);
+      EXPECT_TRUE(store_->remove(whole.digest, {}).value());
+    }
+  }
+}
+
+// Runs `body` in a process of its own; its exit code, or minus the signal that ended it.
+template <typename Body>
+int in_child(Body body, std::atomic<bool>* started = nullptr) {
+  const pid_t child = ::fork();
+  if (child == 0) std::_Exit(body());
+  if (started != nullptr) *started = true;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST_F(ArtifactFolder, a_file_that_may_not_grow_is_refused_and_leaves_nothing) {
+  const int outcome = in_child([this] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{64 * 1024, 64 * 1024};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
+    if (put(std::string(200'000, 'x')).status().code() != Code::kResourceExhausted) return 3;
+    return put("small").ok() ? 0 : 4;
+  });
+  EXPECT_EQ(outcome, 0);
+  EXPECT_EQ(files_in(incoming()), 0U);
+  EXPECT_EQ(files_in(blobs()), 1U);
+}
+
+// Every blob that is there is whole.
+void expect_whole(ArtifactStore& store) {
+  const auto all = store.list("", 1'000'000);
+  ASSERT_TRUE(all.ok());
+  for (const StoredBlob& one : all.value()) {
+    EXPECT_TRUE(check_blob(store, one.blob).ok()) << one.blob.digest;
+  }
+}
+
+TEST_F(ArtifactFolder, a_killed_process_leaves_whole_blobs_and_what_the_next_one_removes) {
+  std::size_t left = 0;
+  for (int round = 0; round < 12; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int i = 0;; ++i) {
+        const auto writer = store_->begin();
+        for (int piece = 0; piece < 20; ++piece) {
+          const std::string text(5'000, static_cast<char>('a' + (i + piece + round) % 26));
+          if (!writer.value()->write(bytes_of(text)).ok()) std::_Exit(1);
+        }
+        if (!writer.value()->finish().ok()) std::_Exit(1);
+      }
+    }
+    // At another moment of its work each time.
+    const std::size_t enough = files_in(blobs()) + static_cast<std::size_t>(round % 3);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (files_in(blobs()) < enough || files_in(incoming()) == 0) {
+      if (std::chrono::steady_clock::now() > deadline) break;
+    }
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    left += files_in(incoming());
+    reopen();
+    EXPECT_EQ(files_in(incoming()), 0U);
+    expect_whole(*store_);
+  }
+  EXPECT_GT(left, 0U);
+}
+
+TEST_F(ArtifactFolder, opening_spares_the_uploads_of_living_processes) {
+  const auto writer = store_->begin();
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE(writer.value()->write(bytes_of("alive")).ok());
+  const auto other = open_artifact_folder(folder_ / "artifacts");
+  ASSERT_TRUE(other.ok());
+  const auto blob = writer.value()->finish();
+  ASSERT_TRUE(blob.ok()) << blob.status().to_string();
+  EXPECT_TRUE(other.value()->contains(blob->digest).value());
+}
+
+TEST_F(ArtifactFolder, what_finishes_beside_a_removal_is_there) {
+  const auto other = open_artifact_folder(folder_ / "artifacts");
+  ASSERT_TRUE(other.ok());
+  const std::string digest = digest_of("contested");
+  std::atomic<bool> stop{false};
+  std::thread remover([&] {
+    while (!stop) EXPECT_TRUE(other.value()->remove(digest, kHour).ok());
+  });
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(put("contested").ok());
+    // Young, so the other one must not have taken it.
+    EXPECT_EQ(get(digest), "contested");
+    if (i % 2 == 0) {
+      EXPECT_TRUE(store_->remove(digest, {}).value());
+    }
+  }
+  stop = true;
+  remover.join();
+}
+
+}  // namespace
+}  // namespace cortex::store

@@ -10,6 +10,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 
+#include "base/check.h"
 #include "frontend/http/reply_head.h"
 
 namespace cortex::frontend {
@@ -261,10 +262,13 @@ void Connection::begin_stream(const std::shared_ptr<ExchangeState>& state, HttpR
   if (state->client_left) return;
   // Without chunks only the end of the connection says where the answer ends.
   invite_body();
-  if (state->http10 || loop_->server().draining) close_after_ = true;
+  state->stream_left = head.stream_bytes;
+  const bool framed = state->stream_left || !state->http10;
+  if (!framed || loop_->server().draining) close_after_ = true;
   state->record.http_status = head.status;
   state->streaming = true;
-  out_.push(make_head(*state, head, 0, !state->http10));
+  const bool chunked = framed && !state->stream_left;
+  out_.push(make_head(*state, head, state->stream_left.value_or(0), chunked));
   flush();
 }
 
@@ -275,16 +279,24 @@ void Connection::push_chunk(const std::shared_ptr<ExchangeState>& state, std::st
     state->queued_bytes -= chunk.size();
     return wake_writer();
   }
+  if (state->stream_left) {
+    CHECK(chunk.size() <= *state->stream_left, "a stream is no longer than it was announced");
+    *state->stream_left -= chunk.size();
+  }
+  const bool bare = state->stream_left || state->http10;
   // The frame counts too, so that what flush() takes off was put on.
-  std::string frame = state->http10 ? std::move(chunk) : chunk_frame(chunk);
-  state->queued_bytes += state->http10 ? 0 : frame.size() - chunk.size();
+  const std::size_t size = chunk.size();
+  std::string frame = bare ? std::move(chunk) : chunk_frame(chunk);
+  state->queued_bytes += frame.size() - size;
   out_.push(std::move(frame));
   flush();
 }
 
 void Connection::end_stream(const std::shared_ptr<ExchangeState>& state) {
   if (state->client_left) return settle(*state);
-  if (!state->http10 && state->request.method != Method::kHead) out_.push(std::string("0\r\n\r\n"));
+  const bool silent = state->request.method == Method::kHead;
+  if (!silent && state->stream_left.value_or(0) > 0) return abandon_stream(state);
+  if (!silent && !state->http10 && !state->stream_left) out_.push(std::string("0\r\n\r\n"));
   state->complete = true;
   state->take_part = nullptr;
   flush();

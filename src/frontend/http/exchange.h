@@ -53,6 +53,8 @@ struct HttpReply {
   std::vector<std::pair<std::string_view, std::string>> headers;  // names are static text
   std::string body;                                               // sent first
   std::vector<Segment> segments;                                  // sent behind it, without a copy
+  // Of begin_stream(): the bytes of the whole, where that is known; it is sent as Content-Length.
+  std::optional<std::uint64_t> stream_bytes;
 };
 
 // One request and its answer. Handlers get it as a shared_ptr and keep it until they replied. If
@@ -77,7 +79,8 @@ class Exchange {
   virtual void fail(const Status& status) = 0;
 
   // A streamed answer instead of reply(): head, then chunks, then the end. Any one thread at a
-  // time.
+  // time. With stream_bytes the chunks must come to just that many; an end before it, as letting go
+  // of the exchange, cuts the connection: the client must not take what it has for the whole.
   virtual void begin_stream(HttpReply head) = 0;
   // False when the bounded send queue is full or the client left: call again from on_writable.
   [[nodiscard]] virtual bool write(std::string chunk) = 0;

@@ -41,7 +41,8 @@ struct ExchangeState {
   // The loop's.
   bool complete = false;  // the whole answer is in the send queue
   bool streaming = false;
-  bool settled = false;  // its record is out
+  std::optional<std::uint64_t> stream_left;  // of the announced length; empty: chunks
+  bool settled = false;                      // its record is out
   std::function<void()> disconnected;
   std::function<void()> writable;
   std::function<void(Result<Exchange::BodyPart>)> take_part;  // waits for the next part

@@ -110,6 +110,75 @@ TEST(Exchange, a_stream_that_is_let_go_is_cut_not_ended) {
   EXPECT_THAT(client.read_answer().body, HasSubstr("<cut>"));
 }
 
+HttpReply head_of(std::uint64_t bytes) {
+  HttpReply head;
+  head.stream_bytes = bytes;
+  return head;
+}
+
+TEST(Exchange, a_stream_of_known_length_is_sent_without_chunks) {
+  TestServer server;
+  TestClient client(server.port());
+  client.send(post("/park", "") + post("/park", "") + get("/hello"));
+  auto exchange = server.shelf().take();
+  exchange->begin_stream(head_of(7));
+  EXPECT_TRUE(exchange->write("one "));
+  EXPECT_TRUE(exchange->write("two"));
+  exchange->end_stream();
+  const auto answer = client.read_answer();
+  EXPECT_EQ(answer.header("content-length"), "7");
+  EXPECT_EQ(answer.header("transfer-encoding"), "");
+  EXPECT_EQ(answer.body, "one two");
+  exchange = server.shelf().take();
+  exchange->begin_stream(head_of(0));
+  exchange->end_stream();
+  EXPECT_EQ(client.read_answer().header("content-length"), "0");
+  EXPECT_EQ(client.read_answer().body, "hello");
+}
+
+TEST(Exchange, a_stream_that_ends_before_its_length_is_cut) {
+  TestServer server;
+  TestClient client(server.port());
+  client.send(post("/park", ""));
+  const auto exchange = server.shelf().take();
+  exchange->begin_stream(head_of(100));
+  EXPECT_TRUE(exchange->write("half"));
+  exchange->end_stream();
+  EXPECT_EQ(client.read_answer().body, "half");
+  EXPECT_TRUE(client.is_closed());
+  const auto records = server.records().wait_for(1);
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].status.code(), Code::kInternal);
+}
+
+TEST(Exchange, a_client_of_http_1_0_keeps_its_connection_over_a_stream_of_known_length) {
+  TestServer server;
+  TestClient client(server.port());
+  const std::string request =
+      "POST /park HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+  client.send(request + request);
+  for (int i = 0; i < 2; ++i) {
+    const auto exchange = server.shelf().take();
+    ASSERT_TRUE(exchange);
+    exchange->begin_stream(head_of(3));
+    EXPECT_TRUE(exchange->write("abc"));
+    exchange->end_stream();
+    EXPECT_EQ(client.read_answer().body, "abc");
+  }
+}
+
+TEST(Exchange, a_head_request_shows_the_length_of_a_stream) {
+  TestServer server;
+  TestClient client(server.port());
+  client.send("HEAD /parked HTTP/1.1\r\nHost: x\r\n\r\n" + get("/hello"));
+  const auto exchange = server.shelf().take();
+  ASSERT_TRUE(exchange);
+  exchange->begin_stream(head_of(1'000'000));
+  exchange->end_stream();
+  EXPECT_EQ(client.read_answer(true).header("content-length"), "1000000");
+  EXPECT_EQ(client.read_answer().body, "hello");
+}
+
 TEST(Exchange, a_client_that_left_cancels_its_request) {
   for (const bool reset : {false, true}) {
     TestServer server;

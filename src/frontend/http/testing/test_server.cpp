@@ -128,6 +128,7 @@ Api TestServer::make_api() {
       ),
       route(Method::kGet, "/hello", [](const auto& e) { e->reply(text_reply("hello")); }),
       route(Method::kPost, "/park", [this](auto e) { shelf_.put(std::move(e)); }),
+      route(Method::kGet, "/parked", [this](auto e) { shelf_.put(std::move(e)); }),
       route(Method::kGet, "/segments", [](const auto& e) { e->reply(pieces()); }),
       route(Method::kGet, "/drop", [](const auto&) {}),
       route(

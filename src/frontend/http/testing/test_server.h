@@ -59,7 +59,7 @@ class ExchangeShelf {
 // A server on a free port of the loopback with routes that show what arrives:
 //   POST /echo        the body
 //   GET  /hello       "hello", open to everybody
-//   POST /park        put on the shelf: the test answers
+//   POST /park        put on the shelf: the test answers; the same for GET /parked
 //   GET  /segments    a body in pieces, small and large
 //   GET  /drop        lets go of the exchange
 //   GET  /m/{name}    the name; errors as {"text": …}

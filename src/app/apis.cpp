@@ -6,6 +6,7 @@
 #include "app/application.h"
 #include "app/http_options.h"
 #include "frontend/codec/admin/admin_codec.h"
+#include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 
@@ -33,7 +34,7 @@ std::vector<frontend::Api> Application::build_apis() {
   );
   out.push_back(admin_->make_api());
   if (settings_.apis.open_inference) {
-    const auto ready = [this] { return !stopping_ && registry_->settled(); };
+    const auto ready = [this] { return !stopping_ && settled(); };
     oip_ = std::make_unique<frontend::oip::OipCodec>(
         model_catalog(), submit(), frontend::oip::OipOptions{CORTEX_VERSION, ready}
     );
@@ -43,6 +44,12 @@ std::vector<frontend::Api> Application::build_apis() {
     const frontend::openai::OpenAiOptions options{unix_milliseconds() / 1000};
     openai_ = std::make_unique<frontend::openai::OpenAiCodec>(model_catalog(), submit(), options);
     out.push_back(openai_->make_api());
+  }
+  if (settings_.apis.mlflow && storage_) {
+    mlflow_ = std::make_unique<frontend::mlflow::MlflowCodec>(
+        storage_->store(), storage_->artifacts(), frontend::mlflow::MlflowOptions{}
+    );
+    for (frontend::Api& api : mlflow_->make_apis()) out.push_back(std::move(api));
   }
   admin_->describe(out);
   return out;

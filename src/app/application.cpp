@@ -12,9 +12,11 @@
 #include "config/keys.h"
 #include "config/loader.h"
 #include "frontend/codec/admin/admin_codec.h"
+#include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "metrics/process_metrics.h"
+#include "registry/stored/store_source.h"
 #include "router/default_stages.h"
 #include "router/key_ring.h"
 
@@ -63,9 +65,11 @@ Result<std::unique_ptr<Application>> Application::make(const config::Settings& s
   std::unique_ptr<Application> app(new Application(settings));
   CORTEX_RETURN_IF_ERROR(make_data_folder(settings.data));
   CORTEX_RETURN_IF_ERROR(app->build_keys());
+  CORTEX_RETURN_IF_ERROR(app->build_storage());
   app->build_metrics();
   app->build_engines();
   app->build_registry();
+  app->build_stored_models();
   app->build_router();
   CORTEX_RETURN_IF_ERROR(app->build_server());
   return app;
@@ -90,12 +94,22 @@ Status Application::build_keys() {
   return {};
 }
 
+Status Application::build_storage() {
+  CORTEX_ASSIGN_OR_RETURN(storage_, Storage::open(settings_));
+  return {};
+}
+
 void Application::build_metrics() {
   metrics_.gauge({"cortex_build_info", "The running version; always 1.", {"version"}})
       .with({CORTEX_VERSION})
       .set(1);
   metrics_.add_collector([this](metrics::Exposition& out) { lanes_.write(out); });
   metrics_.add_collector([this](metrics::Exposition& out) { collect_http(out); });
+  if (storage_) {
+    metrics_.add_collector([this](metrics::Exposition& out) {
+      write_store_health(out, storage_->store().health());
+    });
+  }
   metrics::add_process_metrics(metrics_);
 }
 
@@ -122,6 +136,12 @@ void Application::build_registry() {
   options.loader_threads = settings_.models.loader_threads;
   options.drain_deadline = settings_.drain_timeout;
   options.poll_period = settings_.models.poll_interval;
+  if (storage_) options.stored = storage_->models();
+  options.default_alias = settings_.models.default_alias;
+  // Made before the registry starts, and what it tells them after they stopped is nothing to them.
+  options.on_change = [this] {
+    if (stored_models_) stored_models_->registry_changed();
+  };
   options.on_load = [this](const ModelIdentity& model, Duration took, const Status& status) {
     server_metrics_.record_load(model, took, status);
   };
@@ -132,11 +152,52 @@ void Application::build_registry() {
       std::make_unique<registry::Registry>(std::move(options), make_loader(parts), steady_clock());
 }
 
+void Application::build_stored_models() {
+  if (!storage_) return;
+  source_ = std::make_unique<registry::StoreSource>(
+      storage_->store(), storage_->artifacts(), Principal{}.workspace
+  );
+  registry::StoredModelsOptions options;
+  options.folder = storage_->models();
+  options.versions_max = settings_.models.stored_versions;
+  stored_models_ = std::make_unique<registry::StoredModels>(
+      std::move(options), *source_, *registry_, steady_clock()
+  );
+  storage_->store().on_change([this](std::int64_t) { stored_models_->source_changed(); });
+}
+
 void Application::build_router() {
-  router::StageContext context{steady_clock(), refusing_, [this](const ModelReference& reference) {
-                                 return registry_->acquire(reference);
-                               }};
+  router::StageContext context{
+      steady_clock(),
+      refusing_,
+      [this](const ModelReference& reference) { return registry_->acquire(reference); },
+      fall_back_options()
+  };
   router_ = std::make_unique<router::Router>(router::default_stages(std::move(context)));
+}
+
+router::FallBackOptions Application::fall_back_options() {
+  if (!settings_.models.fallback) return {};
+  auto& fallbacks = metrics_.counter(
+      {"cortex_fallbacks_total", "Requests tried again on the previous version.", {"model"}}
+  );
+  return {
+      [this](const ModelReference& reference, const std::string& failed) {
+        return registry_->acquire_previous(reference, failed);
+      },
+      [&fallbacks](const ModelIdentity& failed, const ModelIdentity&) {
+        fallbacks.with({failed.name}).add(1);
+      }
+  };
+}
+
+bool Application::settled() const {
+  return registry_->settled() && (!stored_models_ || stored_models_->settled());
+}
+
+void Application::rescan() {
+  registry_->rescan();
+  if (stored_models_) stored_models_->source_changed();
 }
 
 frontend::ModelCatalog Application::model_catalog() {
@@ -144,7 +205,7 @@ frontend::ModelCatalog Application::model_catalog() {
   out.find = [this](const ModelReference& reference) { return registry_->acquire(reference); };
   out.index = [this] { return registry_->index(); };
   out.ready_models = [this] { return registry_->ready_models(); };
-  out.settled = [this] { return registry_->settled(); };
+  out.settled = [this] { return settled(); };
   out.load =
       [this](
           const std::string& name, registry::LoadOverride change, std::function<void(Status)> done

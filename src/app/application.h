@@ -13,6 +13,7 @@
 #include "app/lane_directory.h"
 #include "app/model_loader.h"
 #include "app/server_metrics.h"
+#include "app/storage.h"
 #include "base/core_budget.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
@@ -22,7 +23,10 @@
 #include "frontend/http/server.h"
 #include "metrics/metrics_registry.h"
 #include "registry/registry.h"
+#include "registry/stored/source.h"
+#include "registry/stored/stored_models.h"
 #include "router/router.h"
+#include "router/stages/fall_back.h"
 
 namespace cortex::frontend::oip {
 class OipCodec;
@@ -32,6 +36,9 @@ class OpenAiCodec;
 }
 namespace cortex::frontend::admin {
 class AdminCodec;
+}
+namespace cortex::frontend::mlflow {
+class MlflowCodec;
 }
 
 namespace cortex::app {
@@ -51,8 +58,8 @@ class Application {
   void stop();
 
   // Every model wanted at start has loaded or failed.
-  [[nodiscard]] bool settled() const { return registry_->settled(); }
-  void rescan() { registry_->rescan(); }
+  [[nodiscard]] bool settled() const;
+  void rescan();
 
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
   [[nodiscard]] const registry::Registry& models() const { return *registry_; }
@@ -64,10 +71,13 @@ class Application {
   explicit Application(const config::Settings& settings);
 
   [[nodiscard]] Status build_keys();
+  [[nodiscard]] Status build_storage();
   void build_metrics();
   void build_engines();
   void build_registry();
+  void build_stored_models();
   void build_router();
+  [[nodiscard]] router::FallBackOptions fall_back_options();
   [[nodiscard]] frontend::ModelCatalog model_catalog();
   [[nodiscard]] frontend::Submit submit();
   [[nodiscard]] std::vector<frontend::Api> build_apis();
@@ -78,8 +88,8 @@ class Application {
   [[nodiscard]] std::vector<Phase> start_list();
   [[nodiscard]] std::vector<Phase> stop_list();
 
-  // Destroyed from the last to the first: models end before the server that their last answers are
-  // posted to, and the codecs outlive the server that calls them.
+  // Destroyed from the last to the first: models and works of the store end before the server that
+  // their last answers are posted to, and the codecs outlive the server that calls them.
   const config::Settings settings_;
   const CoreBudget cores_;
   std::atomic<bool> stopping_{false};  // not ready any more; still answers
@@ -95,11 +105,16 @@ class Application {
   std::unique_ptr<frontend::oip::OipCodec> oip_;
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;
+  std::unique_ptr<frontend::mlflow::MlflowCodec> mlflow_;
   std::unique_ptr<router::Router> router_;
   std::unique_ptr<frontend::HttpServer> http_;
   ThreadPool cpu_;
   Engines engines_;
   std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<registry::Source> source_;               // null without storage
+  std::unique_ptr<registry::StoredModels> stored_models_;  // null without storage
+  // Null: nothing is kept. The first to go: its last works tell the ones above what became of them.
+  std::unique_ptr<Storage> storage_;
 };
 
 }  // namespace cortex::app

@@ -5,6 +5,7 @@
 
 #include "app/application.h"
 #include "base/log.h"
+#include "frontend/codec/mlflow/mlflow_codec.h"
 
 namespace cortex::app {
 
@@ -15,6 +16,9 @@ struct Application::Phase {
 
 std::vector<Application::Phase> Application::start_list() {
   return {
+      {"mlflow", [this] { return mlflow_ ? mlflow_->prepare() : Status(); }},
+      // Makes the folder that the registry reads.
+      {"stored models", [this] { return stored_models_ ? stored_models_->start() : Status(); }},
       // Loads go on in the background; a wrong repository is told before anything listens.
       {"models", [this] { return registry_->start(); }},
       // Listens while models load: live at once, ready later.
@@ -50,6 +54,16 @@ std::vector<Application::Phase> Application::stop_list() {
       {"connections",
        [this] {
          http_->stop();
+         return Status();
+       }},
+      {"artifacts",
+       [this] {
+         if (mlflow_) mlflow_->stop();
+         return Status();
+       }},
+      {"stored models",
+       [this] {
+         if (stored_models_) stored_models_->stop();
          return Status();
        }},
       {"models",

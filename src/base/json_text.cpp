@@ -27,6 +27,12 @@ std::size_t sequence_length(std::string_view text) {
   return overlong || surrogate || above ? 0 : length;
 }
 
+// Stands for itself in a JSON string.
+bool is_plain(char c) {
+  const auto byte = static_cast<std::uint8_t>(c);
+  return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
+}
+
 void append_escape(std::string& out, char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (c) {
@@ -68,15 +74,19 @@ void append_number(std::string& out, Float value) {
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   while (!text.empty()) {
-    const char c = text.front();
-    const bool plain = static_cast<std::uint8_t>(c) >= 0x20 && c != '"' && c != '\\';
+    // Most text is plain ASCII: whole stretches of it go at once.
+    std::size_t plain = 0;
+    while (plain < text.size() && is_plain(text[plain])) ++plain;
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t length = sequence_length(text);
     if (length == 0) {
       out.append("\xEF\xBF\xBD");
-    } else if (plain) {
+    } else if (length > 1) {
       out.append(text.substr(0, length));
     } else {
-      append_escape(out, c);
+      append_escape(out, text.front());
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }

@@ -70,6 +70,31 @@ const Setting kTable[] = {
      "With poll control, the time between two readings of the folders.",
      TimeTarget{CORTEX_MEMBER(models.poll_interval), milliseconds(100), kDay}},
 
+    {"models.stored_versions", "--stored-versions", "CORTEX_MODELS_STORED_VERSIONS",
+     "Versions of one registered model that are kept loaded: those that aliases point to, then the newest.",
+     CountTarget{CORTEX_MEMBER(models.stored_versions), 1, 1000}},
+    {"models.default_alias", "--default-alias", "CORTEX_MODELS_DEFAULT_ALIAS",
+     "The alias that the plain name of a registered model stands for, where the model has it. Empty: the newest version.",
+     TextTarget{CORTEX_MEMBER(models.default_alias)}},
+    {"models.fallback", "", "CORTEX_MODELS_FALLBACK",
+     "A request that fails inside the engine is tried once more on the version that served before, unless it "
+     "names its version.",
+     SwitchTarget{CORTEX_MEMBER(models.fallback)}},
+
+    {"store.address", "--store", "CORTEX_STORE_ADDRESS",
+     "Database of the registry and of tracking: postgresql://…, or the path of a SQLite file. Empty: cortex.db in "
+     "the data folder. Leave a password to PGPASSWORD or to the password file: flags show in process lists.",
+     TextTarget{CORTEX_MEMBER(store.address)}},
+    {"store.readers", "", "CORTEX_STORE_READERS",
+     "SQLite: threads that read. PostgreSQL: connections.",
+     CountTarget{CORTEX_MEMBER(store.readers), 1, 64}},
+    {"store.queue_works", "", "CORTEX_STORE_QUEUE_WORKS",
+     "Reads, and writes, that wait for the database; more are answered 429.",
+     CountTarget{CORTEX_MEMBER(store.queue_works), 1, 1'000'000}},
+    {"store.deadline", "", "CORTEX_STORE_DEADLINE",
+     "How long one piece of work may wait for the database and use it.",
+     TimeTarget{CORTEX_MEMBER(store.deadline), milliseconds(100), kDay}},
+
     {"auth.api_keys", "", "CORTEX_API_KEYS",
      "Keys with every scope, in plain text: a quick start. Prefer auth.keys_file.",
      ListTarget{CORTEX_MEMBER(auth.api_keys)}},
@@ -86,6 +111,9 @@ const Setting kTable[] = {
     {"apis.openai", "", "CORTEX_APIS_OPENAI",
      "OpenAI's embeddings and models under /v1.",
      SwitchTarget{CORTEX_MEMBER(apis.openai)}},
+    {"apis.mlflow", "", "CORTEX_APIS_MLFLOW",
+     "MLflow's tracking, registry and artifacts under /api/2.0; needs the data folder or store.address.",
+     SwitchTarget{CORTEX_MEMBER(apis.mlflow)}},
 
     {"limits.connections", "--connections-max", "CORTEX_LIMITS_CONNECTIONS",
      "Open connections; more are refused.",

@@ -47,7 +47,18 @@ struct ModelSettings {
   ModelControl control = ModelControl::kNone;
   std::vector<std::string> load;
   std::uint64_t loader_threads = 1;
+  std::uint64_t stored_versions = 2;
+  std::string default_alias;
+  bool fallback = true;
   std::chrono::milliseconds poll_interval{15'000};
+};
+
+// The database of the registry and of tracking.
+struct StoreSettings {
+  std::string address;  // empty: a file in the data folder
+  std::uint64_t readers = 2;
+  std::uint64_t queue_works = 4096;
+  std::chrono::milliseconds deadline{30'000};
 };
 
 struct OnnxSettings {
@@ -63,6 +74,7 @@ struct AuthSettings {
 struct ApiSettings {
   bool open_inference = true;
   bool openai = true;
+  bool mlflow = true;
 };
 
 enum class AccessLog : std::uint8_t { kOff, kErrors, kAll };
@@ -81,6 +93,7 @@ struct Settings {
   LimitSettings limits;
   MetricsSettings metrics;
   ModelSettings models;
+  StoreSettings store;
   OnnxSettings onnx;
   AuthSettings auth;
   ApiSettings apis;

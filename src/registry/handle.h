@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "request/model_config.h"
 #include "request/response_stream.h"
@@ -20,6 +22,8 @@ struct ServingVersion {
   std::vector<std::string>
       ready_versions;  // of the same model, ascending, when the lease was taken
   Servable* servable = nullptr;
+  std::int64_t number = 0;  // identity.version as a number
+  bool stored = false;      // comes from the store: aliases may mean it
 };
 
 // A lease: the version stays loaded until the last copy of its handle is gone. Cheap to copy. A

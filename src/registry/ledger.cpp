@@ -44,7 +44,13 @@ void Ledger::see(RepositorySnapshot snapshot) {
 }
 
 void Ledger::see_model(const std::string& name, std::optional<ModelFolder> folder) {
-  touch(name).folder = std::move(folder);
+  Model& model = touch(name);
+  // What an alias needs stays, also when nothing else of the model is there.
+  if (!folder && model.folder && model.folder->stored && pins_.contains(name)) {
+    model.folder->versions.clear();
+  } else {
+    model.folder = std::move(folder);
+  }
 }
 
 void Ledger::want(const std::string& name) {
@@ -60,6 +66,24 @@ void Ledger::unwant(const std::string& name) {
   Model& model = touch(name);
   model.unloaded = model.unloaded || model.wanted;
   model.wanted = false;
+}
+
+void Ledger::pin(const std::string& name, std::set<std::int64_t> versions) {
+  const auto found = models_.find(name);
+  if (found != models_.end()) touch(name);
+  if (!versions.empty()) {
+    pins_[name] = std::move(versions);
+    return;
+  }
+  pins_.erase(name);
+  if (found == models_.end()) return;
+  std::optional<ModelFolder>& folder = found->second.folder;
+  if (folder && folder->stored && folder->fault.ok() && folder->versions.empty()) folder.reset();
+}
+
+bool Ledger::is_stored(const std::string& name) const {
+  const auto found = models_.find(name);
+  return found != models_.end() && found->second.folder && found->second.folder->stored;
 }
 
 void Ledger::close() {
@@ -96,11 +120,11 @@ void Ledger::released(LoadId id) {
 }
 
 bool Ledger::is_wanted(const Model& model) const {
-  return !closed_ && model.folder && (all_wanted_ || model.wanted);
+  return !closed_ && model.folder && (all_wanted_ || model.wanted || model.folder->stored);
 }
 
 // A folder that is at fault for now says nothing of what to unload: what serves goes on.
-std::vector<Edition> Ledger::wanted_editions(const Model& model) const {
+std::vector<Edition> Ledger::wanted_editions(const std::string& name, const Model& model) const {
   std::vector<Edition> out;
   if (!is_wanted(model)) return out;
   if (!model.folder->fault.ok()) {
@@ -115,27 +139,41 @@ std::vector<Edition> Ledger::wanted_editions(const Model& model) const {
   for (const VersionFolder& v : model.folder->versions) numbers.push_back(v.version);
   const auto selected = select_versions(model.folder->config, numbers);
   for (const VersionFolder& v : model.folder->versions) {
-    if (std::binary_search(selected.begin(), selected.end(), v.version)) {
+    if (v.fault.ok() && std::binary_search(selected.begin(), selected.end(), v.version)) {
       out.push_back({v.version, v.fingerprint});
     }
   }
+  if (model.folder->stored) add_pinned(name, model, out);
   return out;
+}
+
+void Ledger::add_pinned(const std::string& name, const Model& model, std::vector<Edition>& wanted)
+    const {
+  const auto pins = pins_.find(name);
+  if (pins == pins_.end()) return;
+  for (const Held& held : model.held) {
+    const bool named = std::any_of(wanted.begin(), wanted.end(), [&](const Edition& edition) {
+      return edition.version == held.edition.version;
+    });
+    if (named || held.machine.state() != VersionState::kReady) continue;
+    if (pins->second.contains(held.edition.version)) wanted.push_back(held.edition);
+  }
 }
 
 LedgerPlan Ledger::next() {
   LedgerPlan plan;
   for (const std::string& name : std::exchange(unplanned_, {})) {
     Model& model = models_.at(name);
-    plan_model(model, plan);
+    plan_model(name, model, plan);
     if (!model.folder && !model.wanted && model.held.empty()) models_.erase(name);
   }
   return plan;
 }
 
-void Ledger::plan_model(Model& model, LedgerPlan& plan) {
+void Ledger::plan_model(const std::string& name, Model& model, LedgerPlan& plan) {
   std::vector<HeldEdition> held;
   for (const Held& h : model.held) held.push_back({h.edition, h.machine.state()});
-  for (const Action& action : next_actions(wanted_editions(model), held)) {
+  for (const Action& action : next_actions(wanted_editions(name, model), held)) {
     const auto is_meant = [&](const Held& h, VersionState state) {
       return h.edition == action.edition && h.machine.state() == state;
     };
@@ -167,7 +205,8 @@ LoadOrder Ledger::start_load(Model& model, const Edition& edition) {
     return v.version == edition.version;
   });
   CHECK(folder != versions.end(), "only versions with a folder are wanted");
-  LoadOrder order{held.id, edition.version, model.folder->config, folder->path};
+  const ModelConfig& config = folder->config ? *folder->config : model.folder->config;
+  LoadOrder order{held.id, edition.version, config, folder->path, model.folder->stored};
   model.held.push_back(std::move(held));
   return order;
 }
@@ -188,7 +227,7 @@ std::optional<Status> Ledger::outcome(const std::string& name) const {
     return model.folder->fault.with_prefix("failed to load '" + name + "': ");
   Status worst;
   std::string text = "load failed for model '" + name + "': ";
-  for (const Edition& edition : wanted_editions(model)) {
+  for (const Edition& edition : wanted_editions(name, model)) {
     const auto held = std::find_if(model.held.begin(), model.held.end(), [&](const Held& h) {
       return h.edition == edition && h.machine.state() != VersionState::kDraining;
     });
@@ -217,6 +256,11 @@ bool Ledger::empty() const {
   });
 }
 
+Status Ledger::fault(const std::string& name) const {
+  const auto found = models_.find(name);
+  return found == models_.end() || !found->second.folder ? Status() : found->second.folder->fault;
+}
+
 std::vector<LoadId> Ledger::ready(const std::string& name) const {
   const auto found = models_.find(name);
   if (found == models_.end()) return {};
@@ -238,7 +282,7 @@ std::vector<IndexEntry> Ledger::index(const std::string& name) const {
     for (const VersionFolder& v : model.folder->versions) versions.insert(v.version);
   }
   for (const Held& held : model.held) versions.insert(held.edition.version);
-  if (versions.empty()) return {{name, "", VersionState::kUnavailable, why_not_held(model)}};
+  if (versions.empty()) return {{name, "", VersionState::kUnavailable, why_not_held(model, 0)}};
   std::vector<IndexEntry> out;
   for (const std::int64_t version : versions) out.push_back(index_version(name, model, version));
   return out;
@@ -253,13 +297,16 @@ IndexEntry Ledger::index_version(const std::string& name, const Model& model, st
     if (telling(state) > telling(entry.state)) entry.state = state;
     if (state == VersionState::kFailed) entry.reason = held.machine.reason().text();
   }
-  if (entry.state == VersionState::kUnavailable) entry.reason = why_not_held(model);
+  if (entry.state == VersionState::kUnavailable) entry.reason = why_not_held(model, version);
   return entry;
 }
 
-std::string Ledger::why_not_held(const Model& model) const {
+std::string Ledger::why_not_held(const Model& model, std::int64_t version) const {
   if (!model.folder) return "no model repository has a folder of that name";
   if (!model.folder->fault.ok()) return model.folder->fault.text();
+  for (const VersionFolder& folder : model.folder->versions) {
+    if (folder.version == version && !folder.fault.ok()) return folder.fault.text();
+  }
   if (model.unloaded || closed_) return "unloaded";
   return is_wanted(model) ? "not served by the version policy" : "not loaded";
 }

@@ -29,6 +29,7 @@ struct LoadOrder {
   std::int64_t version = 0;
   ModelConfig config;
   std::filesystem::path folder;
+  bool stored = false;  // comes from the store
 };
 
 // What the owner of the ledger has to do now. The ledger has noted it as begun.
@@ -54,6 +55,9 @@ class Ledger {
   // Wanted from now on; versions in quarantine may try again.
   void want(const std::string& name);
   void unwant(const std::string& name);
+  // Versions of a stored model that must stay as long as they are ready, also when their folders
+  // are gone: aliases need them. In the place of what was said before.
+  void pin(const std::string& name, std::set<std::int64_t> versions);
   // Nothing is wanted any more, for good.
   void close();
   // REQUIRES for these: the order was given by next(), and this is its first and legal answer.
@@ -65,6 +69,8 @@ class Ledger {
 
   // Queries.
   [[nodiscard]] bool knows(const std::string& name) const { return models_.contains(name); }
+  // True for a model whose folder was made from the store.
+  [[nodiscard]] bool is_stored(const std::string& name) const;
   // How a load request for `name` ended; nothing while something wanted of it is still to come.
   [[nodiscard]] std::optional<Status> outcome(const std::string& name) const;
   // True when every wanted model has an outcome.
@@ -72,6 +78,8 @@ class Ledger {
   // True when nothing loads, serves or drains.
   [[nodiscard]] bool empty() const;
   [[nodiscard]] std::vector<IndexEntry> index(const std::string& name) const;
+  // Why the folders of a model cannot be used as they are now; OK for a model without a folder.
+  [[nodiscard]] Status fault(const std::string& name) const;
   // Ready loads of a model, ascending by version; of two editions of a version the newer one alone.
   [[nodiscard]] std::vector<LoadId> ready(const std::string& name) const;
   // Names whose index or ready loads may have changed since the last call.
@@ -93,18 +101,21 @@ class Ledger {
   Model& touch(const std::string& name);
   [[nodiscard]] std::pair<const std::string*, Held*> find(LoadId id);
   [[nodiscard]] bool is_wanted(const Model& model) const;
-  [[nodiscard]] std::vector<Edition> wanted_editions(const Model& model) const;
-  void plan_model(Model& model, LedgerPlan& plan);
+  [[nodiscard]] std::vector<Edition> wanted_editions(const std::string& name, const Model& model)
+      const;
+  void add_pinned(const std::string& name, const Model& model, std::vector<Edition>& wanted) const;
+  void plan_model(const std::string& name, Model& model, LedgerPlan& plan);
   [[nodiscard]] LoadOrder start_load(Model& model, const Edition& edition);
   [[nodiscard]] IndexEntry index_version(
       const std::string& name, const Model& model, std::int64_t version
   ) const;
-  [[nodiscard]] std::string why_not_held(const Model& model) const;
+  [[nodiscard]] std::string why_not_held(const Model& model, std::int64_t version) const;
 
   const bool all_wanted_;
   bool closed_ = false;
   std::uint64_t last_id_ = 0;
   std::map<std::string, Model> models_;
+  std::map<std::string, std::set<std::int64_t>> pins_;
   std::set<std::string> unplanned_;  // touched since the last next()
   std::set<std::string> changed_;    // touched since the last take_changed()
 };

@@ -132,5 +132,56 @@ TEST(Ledger, names_what_changed_once) {
   EXPECT_THAT(ledger.take_changed(), IsEmpty());
 }
 
+ModelFolder stored_folder(std::vector<std::int64_t> versions) {
+  ModelFolder out = folder(std::move(versions));
+  out.stored = true;
+  out.config.version_policy = VersionPolicy::kAll;
+  return out;
+}
+
+TEST(Ledger, follows_stored_models_whatever_the_mode_and_with_every_version) {
+  Ledger ledger(false);
+  ledger.see_model("m", stored_folder({1, 2}));
+  EXPECT_TRUE(ledger.is_stored("m"));
+  const LedgerPlan plan = ledger.next();
+  ASSERT_EQ(plan.loads.size(), 2U);
+  EXPECT_TRUE(plan.loads[0].stored);
+}
+
+TEST(Ledger, gives_a_stored_version_its_own_configuration_and_spares_it_its_neighbours_fault) {
+  Ledger ledger(false);
+  ModelFolder two = stored_folder({1, 2});
+  two.versions[0].config = ModelConfig{};
+  two.versions[0].config->max_batch_size = 7;
+  two.versions[1].fault = invalid_argument("model.yaml: line 1");
+  ledger.see_model("m", std::move(two));
+  const LedgerPlan plan = ledger.next();
+  ASSERT_EQ(plan.loads.size(), 1U);
+  EXPECT_EQ(plan.loads[0].config.max_batch_size, 7U);
+  ledger.loaded(plan.loads[0].id);
+  EXPECT_THAT(index_of(ledger), ElementsAre("1 READY ", "2 UNAVAILABLE model.yaml: line 1"));
+}
+
+TEST(Ledger, keeps_a_pinned_version_without_its_folder_until_it_is_pinned_no_more) {
+  Ledger ledger(false);
+  ledger.pin("m", {1});
+  ledger.see_model("m", stored_folder({1, 2}));
+  const auto loads = ledger.next().loads;
+  for (const LoadOrder& order : loads) ledger.loaded(order.id);
+  ledger.see_model("m", stored_folder({2}));
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  EXPECT_THAT(ledger.ready("m"), ElementsAre(loads[0].id, loads[1].id));
+  ledger.pin("m", {2});
+  EXPECT_THAT(ledger.next().retire, ElementsAre(loads[0].id));
+  ledger.see_model("m", std::nullopt);
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  ledger.pin("m", {});
+  EXPECT_THAT(ledger.next().retire, ElementsAre(loads[1].id));
+  ledger.released(loads[0].id);
+  ledger.released(loads[1].id);
+  EXPECT_TRUE(ledger.next().loads.empty());
+  EXPECT_FALSE(ledger.knows("m"));
+}
+
 }  // namespace
 }  // namespace cortex::registry

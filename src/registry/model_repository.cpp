@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -116,6 +117,55 @@ Result<ConfigText> apply_override(const std::string& json, const Result<ConfigTe
   return parsed;
 }
 
+// Where the owner did not say it, the file in the version's folder says which backend runs it.
+Status find_backend(const VersionFolder& newest, ModelConfig& config) {
+  if (!config.backend.empty()) return {};
+  const fs::path extension = fs::path(config.default_filename).extension();
+  for (const KnownFile& known : kKnownFiles) {
+    const bool fits = config.default_filename.empty()
+                          ? is_file(newest.path / known.filename)
+                          : extension == fs::path(known.filename).extension();
+    if (!fits) continue;
+    config.backend = known.backend;
+    if (config.default_filename.empty()) config.default_filename = known.filename;
+    return {};
+  }
+  if (!config.default_filename.empty()) {
+    return invalid_argument(
+        "no backend: the configuration names none for '" + config.default_filename + "'"
+    );
+  }
+  return invalid_argument(
+      "no backend: the configuration names none, and version " + std::to_string(newest.version) +
+      " holds neither model.onnx nor model.synthetic"
+  );
+}
+
+Status find_tokenizer(const fs::path& folder, ModelConfig& config) {
+  std::string& tokenizer = config.text.tokenizer;
+  if (!tokenizer.empty()) {
+    if (is_file(folder / tokenizer)) return {};
+    return invalid_argument("tokenizer: the model folder has no file '" + tokenizer + "'");
+  }
+  for (const std::string_view known : {"tokenizer.json", "vocab.txt"}) {
+    if (tokenizer.empty() && is_file(folder / known)) tokenizer = known;
+  }
+  return {};
+}
+
+// The version folders, ascending.
+Result<std::vector<VersionFolder>> list_versions(const fs::path& folder) {
+  CORTEX_ASSIGN_OR_RETURN(const auto names, folder_names(folder, kVersionsMax));
+  std::vector<VersionFolder> out;
+  for (const std::string& name : names) {
+    if (const auto number = version_number(name)) out.push_back({*number, folder / name});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return a.version < b.version;
+  });
+  return out;
+}
+
 // Reads one folder step by step; the first step that fails ends it.
 class FolderReading {
  public:
@@ -136,25 +186,20 @@ class FolderReading {
     CORTEX_RETURN_IF_ERROR(read_versions());
     CORTEX_RETURN_IF_ERROR(read_configuration());
     CORTEX_RETURN_IF_ERROR(check_versions());
-    CORTEX_RETURN_IF_ERROR(find_backend());
-    return find_tokenizer();
+    CORTEX_RETURN_IF_ERROR(find_backend(folder_.versions.back(), folder_.config));
+    return find_tokenizer(folder_.path, folder_.config);
   }
 
   Status read_versions() {
-    CORTEX_ASSIGN_OR_RETURN(const auto names, folder_names(folder_.path, kVersionsMax));
+    CORTEX_ASSIGN_OR_RETURN(folder_.versions, list_versions(folder_.path));
     Fingerprint above;
     above.add_folder(folder_.path, 0);
     if (override_json_ != nullptr) above.add(*override_json_);
-    for (const std::string& name : names) {
-      const auto number = version_number(name);
-      if (!number) continue;
+    for (VersionFolder& version : folder_.versions) {
       Fingerprint all = above;
-      all.add_folder(folder_.path / name, kVersionDepth);
-      folder_.versions.push_back({*number, folder_.path / name, all.value()});
+      all.add_folder(version.path, kVersionDepth);
+      version.fingerprint = all.value();
     }
-    std::sort(folder_.versions.begin(), folder_.versions.end(), [](const auto& a, const auto& b) {
-      return a.version < b.version;
-    });
     return {};
   }
 
@@ -188,60 +233,57 @@ class FolderReading {
     return numbers;
   }
 
-  // Where the owner did not say it, the file in the newest version says which backend runs it.
-  Status find_backend() {
-    ModelConfig& config = folder_.config;
-    if (!config.backend.empty()) return {};
-    if (!config.default_filename.empty()) return backend_by_extension();
-    for (const KnownFile& known : kKnownFiles) {
-      if (!is_file(folder_.versions.back().path / known.filename)) continue;
-      config.backend = known.backend;
-      config.default_filename = known.filename;
-      return {};
-    }
-    return invalid_argument(
-        "no backend: the configuration names none, and version " +
-        std::to_string(folder_.versions.back().version) +
-        " holds neither model.onnx nor model.synthetic"
-    );
-  }
-
-  Status backend_by_extension() {
-    const fs::path extension = fs::path(folder_.config.default_filename).extension();
-    for (const KnownFile& known : kKnownFiles) {
-      if (extension == fs::path(known.filename).extension()) folder_.config.backend = known.backend;
-    }
-    if (!folder_.config.backend.empty()) return {};
-    return invalid_argument(
-        "no backend: the configuration names none for '" + folder_.config.default_filename + "'"
-    );
-  }
-
-  Status find_tokenizer() {
-    std::string& tokenizer = folder_.config.text.tokenizer;
-    if (!tokenizer.empty()) {
-      if (is_file(folder_.path / tokenizer)) return {};
-      return invalid_argument("tokenizer: the model folder has no file '" + tokenizer + "'");
-    }
-    for (const std::string_view known : {"tokenizer.json", "vocab.txt"}) {
-      if (tokenizer.empty() && is_file(folder_.path / known)) tokenizer = known;
-    }
-    return {};
-  }
-
   const std::string* override_json_;
   ModelFolder folder_;
 };
+
+// The name that the store has wins over the one in the file: the file came with the artifacts.
+Status read_stored_version(const std::string& name, VersionFolder& version) {
+  auto manifest = read_text(version.path / kManifestFile);
+  if (!manifest.ok()) return manifest.status();
+  Fingerprint fingerprint;
+  fingerprint.add(*manifest);
+  version.fingerprint = fingerprint.value();
+  CORTEX_ASSIGN_OR_RETURN(ConfigText text, read_config(version.path));
+  text.config.name = name;
+  CORTEX_RETURN_IF_ERROR(find_backend(version, text.config));
+  CORTEX_RETURN_IF_ERROR(find_tokenizer(version.path, text.config));
+  version.config = std::move(text.config);
+  return {};
+}
+
+// One bad version of a stored model leaves the others alone.
+ModelFolder read_stored_folder(const fs::path& path) {
+  ModelFolder out;
+  out.name = path.filename().string();
+  out.path = path;
+  out.stored = true;
+  out.config.name = out.name;
+  out.config.version_policy = VersionPolicy::kAll;
+  auto versions = list_versions(path);
+  if (!versions.ok()) {
+    out.fault = versions.status();
+    return out;
+  }
+  out.versions = std::move(*versions);
+  for (VersionFolder& version : out.versions) {
+    version.fault = read_stored_version(out.name, version);
+  }
+  return out;
+}
 
 const std::string* find_override(const ConfigOverrides& overrides, const std::string& name) {
   const auto found = overrides.find(name);
   return found == overrides.end() ? nullptr : &found->second;
 }
 
+// Every repository has its own way to read the folder of a model.
+using ReadFolder = std::function<ModelFolder(const fs::path& folder)>;
+
 void add_repository(
     const fs::path& repository,
     const std::set<std::string>& names,
-    const ConfigOverrides& overrides,
+    const ReadFolder& read,
     RepositorySnapshot& out
 ) {
   for (const std::string& name : names) {
@@ -257,8 +299,31 @@ void add_repository(
       );
       continue;
     }
-    out.models.emplace(name, read_model_folder(repository / name, find_override(overrides, name)));
+    out.models.emplace(name, read(repository / name));
   }
+}
+
+Status add_all(const fs::path& repository, const ReadFolder& read, RepositorySnapshot& out) {
+  const auto names = folder_names(repository, kModelsMax);
+  if (!names.ok()) return names.status().with_prefix("model repository: ");
+  add_repository(repository, *names, read, out);
+  return {};
+}
+
+void add_one(
+    const fs::path& repository,
+    const std::string& name,
+    const ReadFolder& read,
+    RepositorySnapshot& out
+) {
+  std::error_code error;
+  if (fs::is_directory(repository / name, error)) add_repository(repository, {name}, read, out);
+}
+
+ReadFolder reader(const ConfigOverrides& overrides) {
+  return [&overrides](const fs::path& folder) {
+    return read_model_folder(folder, find_override(overrides, folder.filename().string()));
+  };
 }
 
 }  // namespace
@@ -270,30 +335,27 @@ ModelFolder read_model_folder(const fs::path& folder, const std::string* overrid
 }
 
 Result<RepositorySnapshot> read_repositories(
-    std::span<const fs::path> repositories, const ConfigOverrides& overrides
+    std::span<const fs::path> repositories, const ConfigOverrides& overrides, const fs::path& stored
 ) {
   RepositorySnapshot out;
   for (const fs::path& repository : repositories) {
-    auto names = folder_names(repository, kModelsMax);
-    if (!names.ok()) return names.status().with_prefix("model repository: ");
-    add_repository(repository, *names, overrides, out);
+    CORTEX_RETURN_IF_ERROR(add_all(repository, reader(overrides), out));
   }
+  if (!stored.empty()) CORTEX_RETURN_IF_ERROR(add_all(stored, read_stored_folder, out));
   return out;
 }
 
 std::optional<ModelFolder> read_model(
     std::span<const fs::path> repositories,
     const std::string& name,
-    const ConfigOverrides& overrides
+    const ConfigOverrides& overrides,
+    const fs::path& stored
 ) {
   // The name may come from a client: it must not lead out of the repositories.
   if (!is_model_name(name) || name.find('/') != std::string::npos) return std::nullopt;
   RepositorySnapshot out;
-  for (const fs::path& repository : repositories) {
-    std::error_code error;
-    if (fs::is_directory(repository / name, error))
-      add_repository(repository, {name}, overrides, out);
-  }
+  for (const fs::path& repository : repositories) add_one(repository, name, reader(overrides), out);
+  if (!stored.empty()) add_one(stored, name, read_stored_folder, out);
   if (out.models.empty()) return std::nullopt;
   return std::move(out.models.begin()->second);
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -18,8 +19,11 @@ namespace cortex::registry {
 struct VersionFolder {
   std::int64_t version = 0;
   std::filesystem::path path;
-  std::uint64_t fingerprint =
-      0;  // of names, sizes and times of its files and of the model folder's
+  std::uint64_t fingerprint = 0;  // of names, sizes and times of its files and of the model
+                                  // folder's; of a stored version of its manifest
+  std::optional<ModelConfig> config =
+      std::nullopt;   // its own, of a stored version; else the model's
+  Status fault = {};  // not OK: this version cannot be loaded
 };
 
 // One model folder as it was read: docs/formats/model-folder.md.
@@ -28,7 +32,8 @@ struct ModelFolder {
   std::filesystem::path path;
   ModelConfig config;  // name and backend are filled in; still open() towards the model
   Status fault;        // not OK: nothing of it can be loaded
-  std::vector<VersionFolder> versions;      // ascending
+  std::vector<VersionFolder> versions;  // ascending
+  bool stored = false;  // made from the store: every version is served, with its own configuration
   std::vector<std::string> without_effect;  // fields of config.pbtxt that do nothing here
 };
 
@@ -42,19 +47,26 @@ struct RepositorySnapshot {
 // that form cannot say (text, threads, variance) stays as the file says it.
 using ConfigOverrides = std::map<std::string, std::string>;
 
-// Reads every model folder. Links are followed (mounted volumes are made of them); names that begin
+// The file that names what a stored version was made of. A version folder without it is at fault.
+inline constexpr std::string_view kManifestFile = ".manifest";
+
+// Reads every model folder, and those that were made from the store below `stored`, if it is not
+// empty. Links are followed (mounted volumes are made of them); names that begin
 // with '.' are not models. What is wrong with one model is its `fault`, also that two repositories
 // hold its name. The error is for a repository itself: not a readable folder (kNotFound), or more
 // than 10 000 models (kResourceExhausted). Blocks on the file system. Thread-safe.
 [[nodiscard]] Result<RepositorySnapshot> read_repositories(
-    std::span<const std::filesystem::path> repositories, const ConfigOverrides& overrides
+    std::span<const std::filesystem::path> repositories,
+    const ConfigOverrides& overrides,
+    const std::filesystem::path& stored = {}
 );
 
 // That one model alone; nothing when no repository has a folder of that name.
 [[nodiscard]] std::optional<ModelFolder> read_model(
     std::span<const std::filesystem::path> repositories,
     const std::string& name,
-    const ConfigOverrides& overrides
+    const ConfigOverrides& overrides,
+    const std::filesystem::path& stored = {}
 );
 
 // One folder wherever it is: for `cortex models inspect`. `override_json` may be null.

@@ -224,5 +224,55 @@ TEST(ModelRepository, lets_a_load_request_stand_for_the_file) {
   );
 }
 
+TEST(ModelRepository, reads_stored_versions_each_for_itself) {
+  TestFolder folder;
+  folder.write("m/1/.manifest", "a");
+  folder.write("m/1/model.onnx", "x");
+  folder.write("m/1/config.pbtxt", "name: \"trained_as\" max_batch_size: 4");
+  folder.write("m/2/.manifest", "b");
+  folder.write("m/2/model.synthetic", "x");
+  folder.write("m/3/model.onnx", "x");
+  folder.write("m/4/.manifest", "c");
+  folder.write("m/4/model.onnx", "x");
+  folder.write("m/4/model.yaml", "nonsense: 1");
+  folder.write(".incoming/new/model.onnx", "x");
+  const auto snapshot = read_repositories({}, {}, folder.path());
+  ASSERT_TRUE(snapshot.ok());
+  ASSERT_EQ(snapshot->models.size(), 1U);
+  const ModelFolder& model = snapshot->models.at("m");
+  EXPECT_TRUE(model.stored);
+  EXPECT_TRUE(model.fault.ok());
+  ASSERT_EQ(model.versions.size(), 4U);
+  EXPECT_EQ(model.versions[0].config->name, "m");
+  EXPECT_EQ(model.versions[0].config->max_batch_size, 4U);
+  EXPECT_EQ(model.versions[1].config->backend, "synthetic");
+  EXPECT_THAT(model.versions[2].fault.text(), HasSubstr(".manifest: not a readable file"));
+  EXPECT_THAT(model.versions[3].fault.text(), HasSubstr("nonsense: unknown key"));
+}
+
+TEST(ModelRepository, knows_a_stored_version_by_what_it_was_made_of) {
+  TestFolder folder;
+  folder.write("m/1/.manifest", "a");
+  folder.write("m/1/model.onnx", "x");
+  const auto read = [&] { return read_model({}, "m", {}, folder.path())->versions[0].fingerprint; };
+  const auto first = read();
+  folder.write("m/1/model.onnx", "the same blob, linked anew");
+  EXPECT_EQ(read(), first);
+  folder.write("m/1/.manifest", "b");
+  EXPECT_NE(read(), first);
+}
+
+TEST(ModelRepository, names_both_places_of_a_name_that_is_stored_and_a_users) {
+  TestFolder users;
+  TestFolder stored;
+  users.write("m/1/model.onnx", "x");
+  stored.write("m/1/model.onnx", "x");
+  const std::vector<fs::path> repositories{users.path()};
+  const auto model = read_model(repositories, "m", {}, stored.path());
+  ASSERT_TRUE(model.has_value());
+  EXPECT_THAT(model->fault.text(), HasSubstr((users.path() / "m").string()));
+  EXPECT_THAT(model->fault.text(), HasSubstr((stored.path() / "m").string()));
+}
+
 }  // namespace
 }  // namespace cortex::registry

@@ -45,6 +45,22 @@ void log_load(const ModelIdentity& model, const Status& status, Duration took) {
   }
 }
 
+void log_folder(const ModelFolder& folder) {
+  if (!folder.fault.ok()) {
+    log::warning("model is quarantined", {{"model", folder.name}, {"reason", folder.fault.text()}});
+  }
+  for (const VersionFolder& version : folder.versions) {
+    if (version.fault.ok()) continue;
+    log::warning(
+        "model version is quarantined",
+        {{"model", folder.name}, {"version", version.version}, {"reason", version.fault.text()}}
+    );
+  }
+  for (const std::string& field : folder.without_effect) {
+    log::info("configuration field has no effect", {{"model", folder.name}, {"field", field}});
+  }
+}
+
 }  // namespace
 
 struct Registry::Reconciler::Bell {
@@ -65,7 +81,7 @@ Registry::Reconciler::Reconciler(RegistryOptions options, Loader loader, const C
       loader_(std::move(loader)),
       clock_(clock),
       bell_(std::make_shared<Bell>()),
-      table_(std::make_shared<const ServingTable>()),
+      board_(options_.default_alias),
       ledger_(options_.mode != ControlMode::kExplicit),
       loaders_(
           "loader",
@@ -81,7 +97,9 @@ Registry::Reconciler::~Reconciler() {
 }
 
 Status Registry::Reconciler::start() {
-  CORTEX_ASSIGN_OR_RETURN(auto snapshot, read_repositories(options_.repositories, overrides_));
+  CORTEX_ASSIGN_OR_RETURN(
+      auto snapshot, read_repositories(options_.repositories, overrides_, options_.stored)
+  );
   const bool all = std::find(options_.startup_models.begin(), options_.startup_models.end(), "*") !=
                    options_.startup_models.end();
   std::vector<std::string> names = options_.startup_models;
@@ -128,6 +146,19 @@ void Registry::Reconciler::rescan() {
   bell_->ring();
 }
 
+// What does not fit into the inbox becomes a scan of all: nothing is lost.
+void Registry::Reconciler::rescan_model(const std::string& name) {
+  if (bell_->inbox.put({Command::Kind::kRescan, name, {}, {}}) !=
+      Mailbox<Command>::Put::kAccepted) {
+    rescan();
+  }
+}
+
+void Registry::Reconciler::set_stored(std::map<std::string, StoredFacts> changed) {
+  board_.set_stored(std::move(changed));
+  bell_->ring();
+}
+
 void Registry::Reconciler::drain() {
   drain_asked_ = true;
   if (!thread_.joinable()) return;
@@ -157,13 +188,16 @@ void Registry::Reconciler::turn(std::vector<Command>& commands) {
   if (rescan_asked_.exchange(false) || clock_.now() >= next_poll_) scan();
   collect_loaded();
   collect_released();
-  const LedgerPlan plan = ledger_.next();
-  carry_out(plan);
-  const bool changed = publish();
+  LedgerPlan planned;
+  const bool changed = board_.update([&](const ServingBoard::Pins& pins) {
+    planned = plan(pins);
+    return changes();
+  });
+  carry_out(planned);
   if (ledger_.settled()) settled_ = true;
   if (changed && options_.on_change) options_.on_change();
   // Only now is nobody able to take a new lease on them.
-  for (const LoadId id : plan.retire) serving_.at(id).token.reset();
+  for (const LoadId id : planned.retire) serving_.at(id).token.reset();
   answer();
   complain_of_overdue();
   if (closed_ && idle()) drained_.close();
@@ -177,16 +211,23 @@ void Registry::Reconciler::obey(Command& command) {
       return obey_load(command);
     case Command::Kind::kUnload:
       return obey_unload(command);
+    case Command::Kind::kRescan:
+      return obey_rescan(command.name);
   }
 }
 
 void Registry::Reconciler::obey_load(Command& command) {
   if (closed_) return command.done(unavailable("the server is shutting down"));
+  if (ledger_.is_stored(command.name) && command.override_.config_json) {
+    return command.done(failed_precondition(
+        "failed to load '" + command.name + "': the configuration of a stored model is in the store"
+    ));
+  }
   ConfigOverrides overrides = overrides_;
   overrides.erase(command.name);
   const bool overridden = command.override_.config_json.has_value();
   if (overridden) overrides[command.name] = *command.override_.config_json;
-  auto folder = read_model(options_.repositories, command.name, overrides);
+  auto folder = read_model(options_.repositories, command.name, overrides, options_.stored);
   // A configuration that cannot be used changes nothing.
   if (overridden && folder && !folder->fault.ok()) {
     return command.done(folder->fault.with_prefix("failed to load '" + command.name + "': "));
@@ -205,16 +246,28 @@ void Registry::Reconciler::obey_unload(Command& command) {
     return command.done(not_found("failed to unload '" + command.name + "': no model of that name")
     );
   }
+  if (ledger_.is_stored(command.name)) {
+    return command.done(failed_precondition(
+        "failed to unload '" + command.name + "': a stored model is served as the store says"
+    ));
+  }
   overrides_.erase(command.name);
   ledger_.unwant(command.name);
   unload_answers_.push_back(std::move(command.done));
+}
+
+void Registry::Reconciler::obey_rescan(const std::string& name) {
+  if (closed_) return;
+  auto folder = read_model(options_.repositories, name, overrides_, options_.stored);
+  if (folder) log_folder(*folder);
+  if (folder || ledger_.knows(name)) ledger_.see_model(name, std::move(folder));
 }
 
 // A repository that cannot be read for a moment must not unload everything in it.
 void Registry::Reconciler::scan() {
   if (options_.mode == ControlMode::kPoll) next_poll_ = clock_.now() + options_.poll_period;
   if (closed_) return;
-  auto snapshot = read_repositories(options_.repositories, overrides_);
+  auto snapshot = read_repositories(options_.repositories, overrides_, options_.stored);
   if (!snapshot.ok()) {
     log::error("the models stay as they are", {{"reason", snapshot.status().to_string()}});
     return;
@@ -224,14 +277,7 @@ void Registry::Reconciler::scan() {
 
 void Registry::Reconciler::see(RepositorySnapshot snapshot) {
   for (const std::string& note : snapshot.notes) log::info(note);
-  for (const auto& [name, folder] : snapshot.models) {
-    if (!folder.fault.ok()) {
-      log::warning("model is quarantined", {{"model", name}, {"reason", folder.fault.text()}});
-    }
-    for (const std::string& field : folder.without_effect) {
-      log::info("configuration field has no effect", {{"model", name}, {"field", field}});
-    }
-  }
+  for (const auto& [name, folder] : snapshot.models) log_folder(folder);
   ledger_.see(std::move(snapshot));
 }
 
@@ -272,7 +318,17 @@ void Registry::Reconciler::take_result(LoadId id, const Running& running) {
         bell->ring();
       }
   );
-  serving_.emplace(id, Serving{identity, std::move(*outcome), running.slot, std::move(token)});
+  serving_.emplace(
+      id,
+      Serving{
+          identity,
+          running.order.version,
+          running.order.stored,
+          std::move(*outcome),
+          running.slot,
+          std::move(token)
+      }
+  );
   ledger_.loaded(id);
 }
 
@@ -315,27 +371,22 @@ void Registry::Reconciler::start_waiting() {
   }
 }
 
-bool Registry::Reconciler::publish() {
-  const auto changed = ledger_.take_changed();
-  if (changed.empty()) return false;
-  auto next = std::make_shared<ServingTable>(*table_.load());
-  next->closed = closed_;
-  for (const std::string& name : changed) {
-    auto model = serving_model(name);
-    if (model->entries.empty()) {
-      next->models.erase(name);
-    } else {
-      next->models[name] = std::move(model);
-    }
-  }
-  table_.publish(std::move(next));
-  return true;
+LedgerPlan Registry::Reconciler::plan(const ServingBoard::Pins& pins) {
+  for (const auto& [name, versions] : pins) ledger_.pin(name, versions);
+  return ledger_.next();
 }
 
-std::shared_ptr<const ServingModel> Registry::Reconciler::serving_model(const std::string& name
-) const {
-  auto out = std::make_shared<ServingModel>();
+ServingBoard::Changes Registry::Reconciler::changes() {
+  ServingBoard::Changes out;
+  out.closed = closed_;
+  for (const std::string& name : ledger_.take_changed()) out.models[name] = held_model(name);
+  return out;
+}
+
+std::shared_ptr<const HeldModel> Registry::Reconciler::held_model(const std::string& name) const {
+  auto out = std::make_shared<HeldModel>();
   out->entries = ledger_.index(name);
+  out->fault = ledger_.fault(name);
   const auto ready = ledger_.ready(name);
   std::vector<std::string> versions;
   for (const LoadId id : ready) versions.push_back(serving_.at(id).identity.version);
@@ -347,7 +398,9 @@ std::shared_ptr<const ServingModel> Registry::Reconciler::serving_model(const st
          from.model.signature,
          from.model.platform,
          versions,
-         from.model.servable.get()},
+         from.model.servable.get(),
+         from.number,
+         from.stored},
         from.token,
     });
     const ServingVersion* version = &lease->version;

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "base/mailbox.h"
-#include "base/snapshot.h"
 #include "base/thread.h"
 #include "base/thread_pool.h"
 #include "registry/ledger.h"
 #include "registry/registry.h"
+#include "registry/serving_board.h"
 #include "registry/serving_table.h"
 
 namespace cortex::registry {
@@ -35,8 +35,10 @@ class Registry::Reconciler {
   void load(const std::string& name, LoadOverride override_, Done done);
   void unload(const std::string& name, Done done);
   void rescan();
+  void rescan_model(const std::string& name);
+  void set_stored(std::map<std::string, StoredFacts> changed);
   void drain();
-  [[nodiscard]] std::shared_ptr<const ServingTable> table() const { return table_.load(); }
+  [[nodiscard]] std::shared_ptr<const ServingTable> table() const { return board_.table(); }
   [[nodiscard]] bool settled() const { return settled_.load(); }
   [[nodiscard]] RegistryCounts counts() const;
 
@@ -44,7 +46,7 @@ class Registry::Reconciler {
   // kWake says only that a flag somewhere has changed. The flag is set first, so a wake that finds
   // the inbox full is not lost: what fills it wakes the thread as well.
   struct Command {
-    enum class Kind { kWake, kLoad, kUnload } kind = Kind::kWake;
+    enum class Kind { kWake, kLoad, kUnload, kRescan } kind = Kind::kWake;
     std::string name;
     LoadOverride override_;
     Done done;
@@ -60,6 +62,8 @@ class Registry::Reconciler {
   };
   struct Serving {
     ModelIdentity identity;
+    std::int64_t number = 0;
+    bool stored = false;
     LoadedModel model;
     std::shared_ptr<Slot> slot;
     std::shared_ptr<const void> token;  // the registry's own lease; copies are in all others
@@ -72,6 +76,7 @@ class Registry::Reconciler {
   void obey(Command& command);
   void obey_load(Command& command);
   void obey_unload(Command& command);
+  void obey_rescan(const std::string& name);
   void scan();
   void see(RepositorySnapshot snapshot);
   void close();
@@ -80,9 +85,9 @@ class Registry::Reconciler {
   void collect_released();
   void carry_out(const LedgerPlan& plan);
   void start_waiting();
-  // False when readers would see no change.
-  [[nodiscard]] bool publish();
-  [[nodiscard]] std::shared_ptr<const ServingModel> serving_model(const std::string& name) const;
+  [[nodiscard]] LedgerPlan plan(const ServingBoard::Pins& pins);
+  [[nodiscard]] ServingBoard::Changes changes();
+  [[nodiscard]] std::shared_ptr<const HeldModel> held_model(const std::string& name) const;
   void answer();
   void complain_of_overdue();
   [[nodiscard]] TimePoint wake_time() const;
@@ -92,7 +97,7 @@ class Registry::Reconciler {
   const Loader loader_;
   const Clock& clock_;
   const std::shared_ptr<Bell> bell_;
-  Snapshot<ServingTable> table_;
+  ServingBoard board_;
   std::atomic<bool> settled_{false};
   std::atomic<bool> rescan_asked_{false};
   std::atomic<bool> drain_asked_{false};

@@ -20,6 +20,12 @@ Result<Handle> Registry::acquire(const ModelReference& reference) const {
   return reconciler_->table()->acquire(reference);
 }
 
+Result<Handle> Registry::acquire_previous(
+    const ModelReference& reference, const std::string& failed
+) const {
+  return reconciler_->table()->acquire_previous(reference, failed);
+}
+
 std::vector<IndexEntry> Registry::index() const {
   std::vector<IndexEntry> out;
   const auto table = reconciler_->table();
@@ -27,6 +33,27 @@ std::vector<IndexEntry> Registry::index() const {
     out.insert(out.end(), model->entries.begin(), model->entries.end());
   }
   return out;
+}
+
+std::vector<IndexEntry> Registry::index(const std::string& name) const {
+  const auto table = reconciler_->table();
+  const auto found = table->models.find(name);
+  return found == table->models.end() ? std::vector<IndexEntry>() : found->second->entries;
+}
+
+std::map<std::string, AliasState> Registry::aliases(const std::string& name) const {
+  std::map<std::string, AliasState> out;
+  const auto table = reconciler_->table();
+  const auto found = table->models.find(name);
+  if (found == table->models.end()) return out;
+  for (const auto& [alias, serving] : found->second->aliases) out[alias] = serving.state;
+  return out;
+}
+
+Status Registry::fault(const std::string& name) const {
+  const auto table = reconciler_->table();
+  const auto found = table->models.find(name);
+  return found == table->models.end() ? Status() : found->second->fault;
 }
 
 std::vector<std::string> Registry::ready_models() const {
@@ -49,6 +76,12 @@ void Registry::unload(const std::string& name, std::function<void(Status)> done)
 }
 
 void Registry::rescan() { reconciler_->rescan(); }
+
+void Registry::rescan_model(const std::string& name) { reconciler_->rescan_model(name); }
+
+void Registry::set_stored(std::map<std::string, StoredFacts> changed) {
+  reconciler_->set_stored(std::move(changed));
+}
 
 void Registry::drain() { reconciler_->drain(); }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "registry/alias_book.h"
 #include "registry/handle.h"
 #include "registry/version_state.h"
 #include "request/model_config.h"
@@ -37,6 +40,9 @@ enum class ControlMode { kNone, kPoll, kExplicit };
 
 struct RegistryOptions {
   std::vector<std::filesystem::path> repositories;
+  // Model folders that were made from the store: always followed, whatever the mode. Empty: none.
+  std::filesystem::path stored;
+  std::string default_alias;  // what a plain name means, where the model has it
   ControlMode mode = ControlMode::kNone;
   std::vector<std::string> startup_models;  // explicit mode: loaded at start; "*" is all
   std::size_t loader_threads = 1;
@@ -59,6 +65,13 @@ struct IndexEntry {
 // What a load request may change for this load: as Triton's load API.
 struct LoadOverride {
   std::optional<std::string> config_json;  // a model configuration in Triton's JSON form
+};
+
+// What the store says of a model, beside its folders.
+struct StoredFacts {
+  // To versions. "/Production" is a lifecycle stage, which no alias can be called.
+  std::map<std::string, std::int64_t> aliases;
+  std::map<std::int64_t, std::string> not_served;  // versions without a folder here, and why
 };
 
 // Counts of what happened, for the probe.
@@ -86,22 +99,42 @@ class Registry {
   // True once every model wanted at start has either loaded or failed.
   [[nodiscard]] bool settled() const;
 
-  // A lease on the version that `reference` means: version > alias > newest ready one. kNotFound
-  // for a name or version that is not known, kUnavailable for one that is known and not ready, with
-  // its reason.
+  // A lease on the version that `reference` means: version > alias > default alias > newest ready
+  // one. An alias that points to a version that is not ready gives the one that it served before.
+  // kNotFound for a name, version or alias that is not known, kUnavailable for one that is known
+  // and not ready, with its reason.
   [[nodiscard]] Result<Handle> acquire(const ModelReference& reference) const;
+  // A lease for another attempt after version `failed` failed: what the alias serves now or served
+  // before, else the newest ready version below. kNotFound when there is none, and where the
+  // reference names a version.
+  [[nodiscard]] Result<Handle> acquire_previous(
+      const ModelReference& reference, const std::string& failed
+  ) const;
 
   [[nodiscard]] std::vector<IndexEntry> index() const;
+  // Of one model; empty when it is not known.
+  [[nodiscard]] std::vector<IndexEntry> index(const std::string& name) const;
+  [[nodiscard]] std::map<std::string, AliasState> aliases(const std::string& name) const;
+  // Why the folders of a model cannot be used as they are now, whatever of it goes on serving.
+  [[nodiscard]] Status fault(const std::string& name) const;
   // Names that have at least one version ready.
   [[nodiscard]] std::vector<std::string> ready_models() const;
 
   // Wanted from now on, or no longer. `done` is called once on the registry's thread with the
-  // outcome; with kNone as control mode it is refused at once with kUnavailable, as Triton does.
+  // outcome; with kNone as control mode it is refused at once with kUnavailable, as Triton does. A
+  // stored model is served as its aliases say: a load lets versions in quarantine try again, an
+  // unload and another configuration are kFailedPrecondition.
   void load(const std::string& name, LoadOverride override_, std::function<void(Status)> done);
   void unload(const std::string& name, std::function<void(Status)> done);
 
   // Reads the folders again (SIGHUP, poll): new versions are loaded, vanished ones drained.
   void rescan();
+  // Reads the folders of one model again.
+  void rescan_model(const std::string& name);
+  // What the store says of these models from now on, in the place of what it said before. Readers
+  // see all of it at once when this returns; it waits for no folder and no load. A version that an
+  // alias serves stays loaded, also without its folder, until the alias serves another one.
+  void set_stored(std::map<std::string, StoredFacts> changed);
 
   // Refuses further leases, waits for the ones that are out until the drain deadline, unloads.
   // Idempotent.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/thread.h"
 #include "registry/fake_loader.h"
 #include "registry/test_folder.h"
 
@@ -20,6 +21,8 @@ class Bench {
       : loader(std::move(behaviour)) {
     options.mode = mode;
     options.repositories = {folder.path()};
+    options.stored = folder.path() / ".stored";
+    std::filesystem::create_directory(options.stored);
     options.drain_deadline = std::chrono::milliseconds(20);
     options.on_change = [this] { watch.notify(); };
     options.on_load = [this](const ModelIdentity& id, Duration, const Status& status) {
@@ -29,6 +32,11 @@ class Bench {
 
   void model(const std::string& name, const std::string& version, const std::string& text = "x") {
     folder.write(name + "/" + version + "/model.onnx", text);
+  }
+
+  void stored(const std::string& name, const std::string& version) {
+    folder.write(".stored/" + name + "/" + version + "/model.onnx", "x");
+    folder.write(".stored/" + name + "/" + version + "/.manifest", version);
   }
 
   void start() {
@@ -421,6 +429,72 @@ TEST(Registry, ends_while_it_loads) {
   bench.registry.reset();
   EXPECT_EQ(bench.loader.alive(), 0);
   EXPECT_EQ(bench.loader.calls(), 1);
+}
+
+TEST(Registry, refuses_to_unload_or_reconfigure_a_stored_model) {
+  Bench bench(ControlMode::kExplicit);
+  bench.stored("m", "1");
+  bench.start();
+  ASSERT_TRUE(bench.wait_for("m", "1", VersionState::kReady));
+  EXPECT_EQ(bench.unload("m").code(), Code::kFailedPrecondition);
+  EXPECT_EQ(bench.load("m", {R"({"max_batch_size": 7})"}).code(), Code::kFailedPrecondition);
+  EXPECT_TRUE(bench.load("m").ok());
+  EXPECT_TRUE(bench.acquire("m").ok());
+}
+
+TEST(Registry, moves_an_alias_before_its_call_returns) {
+  Bench bench(ControlMode::kNone);
+  bench.stored("m", "1");
+  bench.stored("m", "2");
+  bench.start();
+  ASSERT_TRUE(bench.watch.wait([&] { return bench->settled(); }));
+  for (const std::int64_t version : {1, 2, 1}) {
+    bench->set_stored({{"m", {{{"a", version}}, {}}}});
+    EXPECT_EQ((*bench.acquire("m@a"))->number, version);
+  }
+}
+
+TEST(Registry, keeps_what_an_alias_serves_when_its_folder_goes) {
+  Bench bench(ControlMode::kNone);
+  bench.stored("m", "1");
+  bench.stored("m", "2");
+  bench.start();
+  ASSERT_TRUE(bench.watch.wait([&] { return bench->settled(); }));
+  bench->set_stored({{"m", {{{"a", 1}}, {}}}});
+  bench.folder.remove(".stored/m/1");
+  bench->rescan_model("m");
+  bench.stored("m", "3");
+  bench->rescan_model("m");
+  ASSERT_TRUE(bench.wait_for("m", "3", VersionState::kReady));
+  EXPECT_EQ((*bench.acquire("m@a"))->number, 1);
+  bench->set_stored({{"m", {{{"a", 3}}, {}}}});
+  EXPECT_EQ((*bench.acquire("m@a"))->number, 3);
+  ASSERT_TRUE(bench.watch.wait([&] { return bench.loader.alive() == 2; }));
+}
+
+TEST(Registry, serves_requests_while_aliases_move_and_versions_come_and_go) {
+  Bench bench(ControlMode::kNone);
+  bench.stored("m", "1");
+  bench.start();
+  ASSERT_TRUE(bench.wait_for("m", "1", VersionState::kReady));
+  bench->set_stored({{"m", {{{"a", 1}}, {}}}});
+  std::atomic<bool> over{false};
+  std::atomic<int> failed{0};
+  std::atomic<int> served{0};
+  Thread reader("reader", [&] {
+    while (!over) ++(bench.acquire("m@a").ok() ? served : failed);
+  });
+  for (std::int64_t version = 2; version < 30; ++version) {
+    bench.stored("m", std::to_string(version));
+    bench->set_stored({{"m", {{{"a", version}}, {}}}});
+    bench.folder.remove(".stored/m/" + std::to_string(version - 1));
+    bench->rescan_model("m");
+    ASSERT_TRUE(bench.watch.wait([&] { return (*bench.acquire("m@a"))->number == version; }));
+  }
+  over = true;
+  reader.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_GT(served, 0);
 }
 
 }  // namespace

@@ -16,20 +16,62 @@ std::string first_reason(const ServingModel& model) {
   return "";
 }
 
+// Why `version` does not serve. `who` asked for it.
+Status why_not_ready(
+    const ServingModel& model, const std::string& who, const std::string& version
+) {
+  for (const IndexEntry& entry : model.entries) {
+    if (entry.version != version) continue;
+    const std::string why = entry.reason.empty() ? "" : ": " + entry.reason;
+    return unavailable(who + " is not at ready state" + why);
+  }
+  return not_found(who + " is not found");
+}
+
 Result<Handle> acquire_version(const ServingModel& model, const ModelReference& reference) {
   for (const Handle& handle : model.ready) {
     if (handle->identity.version == reference.version) return handle;
   }
-  const std::string version = unknown_model(reference.name) + " version " + reference.version;
-  for (const IndexEntry& entry : model.entries) {
-    if (entry.version != reference.version) continue;
-    const std::string why = entry.reason.empty() ? "" : ": " + entry.reason;
-    return unavailable(version + " is not at ready state" + why);
+  const std::string who = unknown_model(reference.name) + " version " + reference.version;
+  return why_not_ready(model, who, reference.version);
+}
+
+Status no_such_alias(const ModelReference& reference) {
+  const std::string who = unknown_model(reference.name);
+  if (reference.alias.front() != '/')
+    return not_found(who + " has no alias '" + reference.alias + "'");
+  return not_found(who + " has no version in stage '" + reference.alias.substr(1) + "'");
+}
+
+Result<Handle> acquire_alias(
+    const ServingModel& model, const ServingAlias* alias, const ModelReference& reference
+) {
+  if (alias == nullptr) return no_such_alias(reference);
+  if (alias->handle) return alias->handle;
+  const std::string version = std::to_string(alias->state.target);
+  const std::string who = unknown_model(reference.name) + " version " + version;
+  const Status why = why_not_ready(model, who, version);
+  return why.code() == Code::kNotFound ? unavailable(who + " is not loaded yet") : why;
+}
+
+const Handle* find_ready(const ServingModel& model, std::int64_t version) {
+  for (const Handle& handle : model.ready) {
+    if (handle->number == version) return &handle;
   }
-  return not_found(version + " is not found");
+  return nullptr;
+}
+
+const ServingAlias* alias_meant(const ServingModel& model, const ModelReference& reference) {
+  const std::string& alias = reference.alias.empty() ? model.default_alias : reference.alias;
+  return alias.empty() ? nullptr : model.find_alias(alias);
 }
 
 }  // namespace
+
+const ServingAlias* ServingModel::find_alias(const std::string& alias) const {
+  const auto found = aliases.find(alias);
+  return found == aliases.end() ? nullptr : &found->second;
+}
 
 Result<Handle> ServingTable::acquire(const ModelReference& reference) const {
   if (closed) return unavailable("the server is shutting down");
@@ -40,13 +82,35 @@ Result<Handle> ServingTable::acquire(const ModelReference& reference) const {
     return not_found(unknown_model(reference.name) + " has no adapter '" + reference.adapter + "'");
   }
   if (!reference.version.empty()) return acquire_version(model, reference);
-  if (!reference.alias.empty()) {
-    return not_found(unknown_model(reference.name) + " has no alias '" + reference.alias + "'");
-  }
+  const ServingAlias* alias = alias_meant(model, reference);
+  if (alias != nullptr || !reference.alias.empty()) return acquire_alias(model, alias, reference);
   if (!model.ready.empty()) return model.ready.back();
   return unavailable(
       unknown_model(reference.name) + " has no available versions" + first_reason(model)
   );
+}
+
+Result<Handle> ServingTable::acquire_previous(
+    const ModelReference& reference, const std::string& failed
+) const {
+  if (closed) return unavailable("the server is shutting down");
+  const auto found = models.find(reference.name);
+  if (found == models.end() || !reference.version.empty())
+    return not_found("there is no other version to try");
+  const ServingModel& model = *found->second;
+  if (const ServingAlias* alias = alias_meant(model, reference)) {
+    for (const std::int64_t version : {alias->state.serving, alias->state.previous}) {
+      const Handle* handle = find_ready(model, version);
+      if (handle != nullptr && (*handle)->identity.version != failed) return *handle;
+    }
+  }
+  const Handle* older = nullptr;
+  for (const Handle& handle : model.ready) {
+    if (handle->identity.version == failed) break;
+    older = &handle;
+  }
+  if (older == nullptr) return not_found("there is no other version to try");
+  return *older;
 }
 
 }  // namespace cortex::registry

@@ -8,16 +8,30 @@
 #include <vector>
 
 #include "base/status.h"
+#include "registry/alias_book.h"
 #include "registry/handle.h"
 #include "registry/registry.h"
 #include "request/model_reference.h"
 
 namespace cortex::registry {
 
+// An alias as readers see it.
+struct ServingAlias {
+  AliasState state;
+  Handle handle;  // of state.serving; null: nothing that it pointed to is ready
+};
+
 // One model as readers see it.
 struct ServingModel {
   std::vector<Handle> ready;        // ascending by version
   std::vector<IndexEntry> entries;  // of the index
+  Status fault = {};                // why its folders cannot be used as they are now
+  std::map<std::string, ServingAlias, std::less<>> aliases;
+  std::string
+      default_alias;  // what the plain name means, where the model has it; empty: the newest
+
+  // Null: no alias of that name.
+  [[nodiscard]] const ServingAlias* find_alias(const std::string& alias) const;
 };
 
 // Everything readers see, immutable once published.
@@ -25,8 +39,11 @@ struct ServingTable {
   std::map<std::string, std::shared_ptr<const ServingModel>, std::less<>> models;
   bool closed = false;  // no more leases
 
-  // Registry::acquire on this table.
+  // Registry::acquire and Registry::acquire_previous on this table. What succeeds takes no memory.
   [[nodiscard]] Result<Handle> acquire(const ModelReference& reference) const;
+  [[nodiscard]] Result<Handle> acquire_previous(
+      const ModelReference& reference, const std::string& failed
+  ) const;
 };
 
 }  // namespace cortex::registry

@@ -2,6 +2,7 @@
 #include "request/model_reference.h"
 
 #include <algorithm>
+#include <array>
 
 namespace cortex {
 namespace {
@@ -14,11 +15,44 @@ bool is_number(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// "name/3" of MLflow's form: the part behind the last slash when it is a number.
-void split_mlflow_version(std::string_view& name, std::string& version) {
+bool is_same_word(std::string_view text, std::string_view lower_case) {
+  return std::equal(
+      text.begin(),
+      text.end(),
+      lower_case.begin(),
+      lower_case.end(),
+      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; }
+  );
+}
+
+struct Stage {
+  std::string_view lower_case;
+  std::string_view alias;
+};
+constexpr std::array kStages = {
+    Stage{"production", "/Production"},
+    Stage{"staging", "/Staging"},
+    Stage{"archived", "/Archived"},
+    Stage{"none", "/None"},
+    Stage{"latest", ""},
+};
+
+// "name/3" and "name/Production" of MLflow's form: the part behind the last slash when it is a
+// number or a stage.
+void split_mlflow_part(std::string_view& name, ModelReference& out) {
   const auto slash = name.rfind('/');
-  if (slash == std::string_view::npos || !is_number(name.substr(slash + 1))) return;
-  version = name.substr(slash + 1);
+  if (slash == std::string_view::npos) return;
+  const std::string_view last = name.substr(slash + 1);
+  const auto stage = std::find_if(kStages.begin(), kStages.end(), [&](const Stage& s) {
+    return is_same_word(last, s.lower_case);
+  });
+  if (is_number(last)) {
+    out.version = last;
+  } else if (stage != kStages.end()) {
+    out.alias = stage->alias;
+  } else {
+    return;
+  }
   name = name.substr(0, slash);
 }
 
@@ -56,7 +90,7 @@ Result<ModelReference> ModelReference::parse(std::string_view text) {
       return bad(text, "what stands behind '@' is neither version nor alias");
     (is_number(which) ? out.version : out.alias) = which;
   } else if (mlflow) {
-    split_mlflow_version(rest, out.version);
+    split_mlflow_part(rest, out);
   }
   if (!is_model_name(rest)) return bad(text, "not a model name");
   out.name = rest;
@@ -64,6 +98,7 @@ Result<ModelReference> ModelReference::parse(std::string_view text) {
 }
 
 std::string ModelReference::to_string() const {
+  if (!alias.empty() && alias.front() == '/') return std::string(kMlflowScheme) + name + alias;
   std::string out = name;
   if (!version.empty()) out.append("@").append(version);
   if (!alias.empty()) out.append("@").append(alias);

@@ -13,12 +13,15 @@ namespace cortex {
 //   name@3          version 3: all digits
 //   name@alias      what the alias points to
 //   base+adapter    an adapter over a base model
-//   models:/name/3  models:/name@alias   MLflow's form
+//   models:/name/3  models:/name@alias  models:/name/Production  models:/name/latest   MLflow's
+//   form
 // Names may hold ':' and '/', as Ollama's and Hugging Face's do; they hold no '@' and no '+'.
 struct ModelReference {
   std::string name;
   std::string version;  // empty: not named
-  std::string alias;    // empty: not named; never beside a version
+  // Empty: not named; never beside a version. A lifecycle stage is "/Production", "/Staging",
+  // "/Archived" or "/None": no alias can be called so.
+  std::string alias;
   std::string adapter;  // empty: none
 
   // Fails on an empty part, on more than 255 bytes, and on control characters, "..", '\\' or a

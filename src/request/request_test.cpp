@@ -51,6 +51,11 @@ TEST(ModelReference, knows_every_form) {
            {"org/model:7b", "org/model:7b", "", "", ""},
            {"models:/minilm/3", "minilm", "3", "", ""},
            {"models:/minilm@champion", "minilm", "", "champion", ""},
+           {"models:/minilm/Production", "minilm", "", "/Production", ""},
+           {"models:/minilm/staging", "minilm", "", "/Staging", ""},
+           {"models:/minilm/Latest", "minilm", "", "", ""},
+           {"models:/org/minilm", "org/minilm", "", "", ""},
+           {"minilm/Production", "minilm/Production", "", "", ""},
        }) {
     const auto parsed = ModelReference::parse(text);
     ASSERT_TRUE(parsed.ok()) << text;
@@ -62,9 +67,44 @@ TEST(ModelReference, knows_every_form) {
 }
 
 TEST(ModelReference, refuses_paths_and_empty_parts) {
-  for (const char* text : {"", "@3", "m@", "m+", "../m", "/m", "a\\b", "a\nb", ".hidden"}) {
+  for (const char* text :
+       {"", "@3", "m@", "m@/Production", "m+", "../m", "/m", "a\\b", "a\nb", ".hidden"}) {
     EXPECT_FALSE(ModelReference::parse(text).ok()) << text;
   }
+}
+
+TEST(ResponseStream, asks_for_another_attempt_once_before_an_error_ends_it) {
+  ResponseStream stream;
+  int asked = 0;
+  stream.on_failure([&](const Status& status) {
+    EXPECT_EQ(status.code(), Code::kUnavailable);
+    ++asked;
+    return true;
+  });
+  stream.finish(unavailable("the first attempt failed"));
+  EXPECT_FALSE(stream.finished());
+  stream.finish(unavailable("so did the second"));
+  EXPECT_TRUE(stream.finished());
+  EXPECT_EQ(stream.status().text(), "so did the second");
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(ResponseStream, ends_where_no_other_attempt_is_made) {
+  ResponseStream refused;
+  refused.on_failure([](const Status&) { return false; });
+  refused.finish(unavailable("no"));
+  EXPECT_TRUE(refused.finished());
+  ResponseStream begun(2);
+  begun.on_failure([](const Status&) { return true; });
+  EXPECT_TRUE(begun.write(EmbeddingOutput{2, {1, 2}}));
+  begun.finish(unavailable("behind the first part"));
+  EXPECT_TRUE(begun.read().has_value());
+  EXPECT_TRUE(begun.finished());
+  ResponseStream answered;
+  answered.on_failure([](const Status&) { return true; });
+  answered.finish(EmbeddingOutput{2, {1, 2}}, Timings{});
+  EXPECT_TRUE(answered.read().has_value());
+  EXPECT_TRUE(answered.finished());
 }
 
 TEST(ResponseStream, wakes_a_consumer_that_came_late) {

@@ -12,6 +12,7 @@ bool ResponseStream::write(ResponsePart&& part) {
     MutexLock lock(mutex_);
     CHECK(!ended_, "a part behind the end of its stream");
     if (parts_.size() >= capacity_) return false;
+    begun_ = true;
     parts_.push_back(std::move(part));
     wake = wake_;
   }
@@ -28,6 +29,9 @@ void ResponseStream::finish(ResponsePart&& last, const Timings& timings) {
 }
 
 void ResponseStream::end(std::optional<ResponsePart> last, Status status, const Timings& timings) {
+  // Held until the end: it may hold what keeps this stream alive.
+  const auto try_again = std::exchange(try_again_, nullptr);
+  if (try_again && !status.ok() && !begun_ && try_again(status)) return;
   std::function<void()> wake;
   {
     MutexLock lock(mutex_);

@@ -69,10 +69,17 @@ class ResponseStream {
   [[nodiscard]] bool cancelled() const {
     return cancelled_.load(std::memory_order_relaxed) || (parent_ && parent_->cancelled());
   }
-  // Set by the router before submission.
+  // Set by the router before submission, and again before another attempt.
   void set_served_by(ModelIdentity identity) { served_by_ = std::move(identity); }
   // Keeps the lease on the version until the stream is gone.
   void keep(std::shared_ptr<const void> lease) { lease_ = std::move(lease); }
+
+  // Called once, on the producer's thread, when an error would be the end before any part was
+  // written. True: it was swallowed, and another attempt will finish the stream. It is forgotten at
+  // the end, so it may hold the stream. Set by the router before submission.
+  void on_failure(std::function<bool(const Status&)> try_again) {
+    try_again_ = std::move(try_again);
+  }
 
   // Consumer.
 
@@ -100,6 +107,9 @@ class ResponseStream {
   std::vector<ResponsePart> parts_ GUARDED_BY(mutex_);
   bool ended_ GUARDED_BY(mutex_) = false;
   std::function<void()> wake_ GUARDED_BY(mutex_);
+  // The producer's.
+  std::function<bool(const Status&)> try_again_;
+  bool begun_ = false;
   // Written before the end, read after it.
   Status status_;
   Timings timings_;

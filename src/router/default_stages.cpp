@@ -17,6 +17,11 @@ Stages default_stages(StageContext context) {
   stages.push_back(std::make_unique<Resolve>(std::move(context.resolver)));
   // Needs the signature; before the queue, so that a request that cannot run never waits in it.
   stages.push_back(std::make_unique<Fit>());
+  // Watches what follows, so that a run that fails gets another attempt. Not there unless asked
+  // for: it costs every request a little.
+  if (context.fall_back.previous) {
+    stages.push_back(std::make_unique<FallBack>(context.clock, std::move(context.fall_back)));
+  }
   // Last: hands over.
   stages.push_back(std::make_unique<Submit>());
   return stages;

@@ -2,6 +2,8 @@
 #include "router/router.h"
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -33,10 +35,27 @@ class RouterTest : public ::testing::Test {
     handle_ = std::move(version);
   }
 
+  StageContext context() {
+    return {
+        .clock = clock_,
+        .draining = draining_,
+        .resolver = [this](const ModelReference& model) { return find(model); },
+        .fall_back = {}
+    };
+  }
+
   Router make_router() {
-    return Router(default_stages({clock_, draining_, [this](const ModelReference& model) {
-                                    return find(model);
-                                  }}));
+    StageContext made = context();
+    if (fall_back_) {
+      made.fall_back.previous = [this](const ModelReference&, const std::string& failed) {
+        tried_.push_back("after " + failed);
+        return previous_ ? Result<registry::Handle>(previous_) : not_found("no other version");
+      };
+      made.fall_back.on_fall_back = [this](const ModelIdentity& from, const ModelIdentity& to) {
+        tried_.push_back(from.version + " to " + to.version);
+      };
+    }
+    return Router(default_stages(std::move(made)));
   }
 
   Result<registry::Handle> find(const ModelReference& model) const {
@@ -52,6 +71,14 @@ class RouterTest : public ::testing::Test {
     return made;
   }
 
+  // A version of the same shape over another servable.
+  registry::Handle version(std::string number, Servable& servable) const {
+    auto made = std::make_shared<registry::ServingVersion>(*handle_);
+    made->identity.version = std::move(number);
+    made->servable = &servable;
+    return made;
+  }
+
   std::shared_ptr<ResponseStream> answer(std::shared_ptr<Request> asked) {
     auto stream = std::make_shared<ResponseStream>();
     make_router().route(std::move(asked), stream);
@@ -64,6 +91,23 @@ class RouterTest : public ::testing::Test {
   std::atomic<bool> draining_{false};
   Echo echo_;
   registry::Handle handle_;
+  bool fall_back_ = false;
+  registry::Handle previous_;
+  std::vector<std::string> tried_;
+};
+
+// Fails every request.
+class Broken final : public Servable {
+ public:
+  explicit Broken(Status why) : why_(std::move(why)) {}
+  void submit(std::shared_ptr<const Request>, std::shared_ptr<ResponseStream> stream) override {
+    ++submitted;
+    stream->finish(why_);
+  }
+  int submitted = 0;
+
+ private:
+  const Status why_;
 };
 
 TEST_F(RouterTest, leads_a_request_to_its_servable_and_names_the_version) {
@@ -115,6 +159,70 @@ TEST_F(RouterTest, refuses_tensors_that_do_not_fit) {
   EXPECT_EQ(echo_.submitted, 0);
 }
 
+TEST_F(RouterTest, tries_the_previous_version_once_when_a_run_fails) {
+  for (const Status& why : {internal("the engine failed"), unavailable("the lane ended")}) {
+    Broken broken(why);
+    Echo older;
+    handle_ = version("4", broken);
+    previous_ = version("3", older);
+    fall_back_ = true;
+    tried_.clear();
+    const auto stream = answer(request("echo"));
+    ASSERT_TRUE(stream->finished());
+    EXPECT_TRUE(stream->status().ok());
+    EXPECT_EQ(stream->served_by().version, "3");
+    EXPECT_EQ(older.submitted, 1);
+    EXPECT_EQ(tried_, (std::vector<std::string>{"after 4", "4 to 3"}));
+  }
+}
+
+TEST_F(RouterTest, gives_up_when_the_previous_version_fails_too) {
+  Broken broken(internal("one"));
+  Broken older(unavailable("two"));
+  handle_ = version("4", broken);
+  previous_ = version("3", older);
+  fall_back_ = true;
+  const auto stream = answer(request("echo"));
+  ASSERT_TRUE(stream->finished());
+  EXPECT_EQ(stream->status().text(), "two");
+  EXPECT_EQ(broken.submitted, 1);
+  EXPECT_EQ(older.submitted, 1);
+}
+
+TEST_F(RouterTest, keeps_the_error_where_another_attempt_makes_no_sense) {
+  Broken broken(internal("one"));
+  Echo older;
+  handle_ = version("4", broken);
+  fall_back_ = true;
+  EXPECT_EQ(answer(request("echo"))->status().code(), Code::kInternal);  // there is no other
+  previous_ = version("3", older);
+  auto exact = request("echo");
+  exact->model.version = "4";
+  EXPECT_EQ(answer(exact)->status().code(), Code::kInternal);
+  fall_back_ = false;
+  EXPECT_EQ(answer(request("echo"))->status().code(), Code::kInternal);
+  fall_back_ = true;
+  auto other_shape = std::make_shared<registry::ServingVersion>(*previous_);
+  other_shape->signature.inputs[0].name = "ELSE";
+  previous_ = other_shape;
+  EXPECT_EQ(answer(request("echo"))->status().code(), Code::kInternal);
+  Broken full(resource_exhausted("queue"));
+  handle_ = version("4", full);
+  previous_ = version("3", older);
+  EXPECT_EQ(answer(request("echo"))->status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(older.submitted, 0);
+}
+
+TEST_F(RouterTest, frees_a_request_that_could_have_been_tried_again) {
+  Echo older;
+  previous_ = version("3", older);
+  fall_back_ = true;
+  auto asked = request("echo");
+  const std::weak_ptr<Request> watched = asked;
+  EXPECT_TRUE(answer(std::move(asked))->status().ok());
+  EXPECT_TRUE(watched.expired());
+}
+
 // Suspends the first passage it sees until resume_held().
 class Hold final : public Stage {
  public:
@@ -131,9 +239,7 @@ class Hold final : public Stage {
 
 TEST_F(RouterTest, goes_on_where_a_stage_suspended) {
   std::shared_ptr<Passage> held;
-  Stages stages = default_stages({clock_, draining_, [this](const ModelReference& model) {
-                                    return find(model);
-                                  }});
+  Stages stages = default_stages(context());
   stages.insert(stages.begin() + 1, std::make_unique<Hold>(held));
   const Router router(std::move(stages));
   auto stream = std::make_shared<ResponseStream>();

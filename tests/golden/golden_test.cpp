@@ -11,6 +11,7 @@
 #include "app/http_metrics.h"
 #include "app/lane_directory.h"
 #include "app/server_metrics.h"
+#include "app/storage.h"
 #include "cli/command_line.h"
 #include "config/reference.h"
 #include "metrics/process_metrics.h"
@@ -48,6 +49,7 @@ std::string metric_list() {
       .set(1);
   registry.add_collector([&](metrics::Exposition& out) { lanes.write(out); });
   registry.add_collector([](metrics::Exposition& out) { app::write_http_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_store_health(out, {}); });
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
   RequestRecord record;

@@ -24,8 +24,12 @@ struct Fits {
 
 }  // namespace
 
+Status fits(const registry::ServingVersion& version, const Request& request) {
+  return std::visit(Fits{version}, request.input);
+}
+
 Verdict Fit::enter(const std::shared_ptr<Passage>& passage) const {
-  const Status status = std::visit(Fits{*passage->handle()}, passage->request()->input);
+  const Status status = fits(*passage->handle(), *passage->request());
   if (status.ok()) return Verdict::kContinue;
   passage->stream()->finish(status);
   return Verdict::kFinished;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/storage.h"
+
+#include <array>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "registry/catalog/catalog_schema.h"
+#include "store/artifact_index.h"
+#include "tracking/tracking_schema.h"
+
+namespace cortex::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// How often blobs without a reference are looked for, and how long they are kept: a transfer that
+// finds its bytes there already has that long to refer to them.
+constexpr Duration kCollectEvery = std::chrono::minutes(10);
+constexpr Duration kCollectGrace = std::chrono::hours(1);
+
+Status make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error) return {};
+  return failed_precondition("data: cannot make '" + path.string() + "': " + error.message());
+}
+
+struct CountFamily {
+  std::string_view name;
+  metrics::Type type;
+  std::string_view help;
+  double (*value)(const store::StoreHealth&);
+};
+
+constexpr CountFamily kFamilies[] = {
+    {"cortex_store_available",
+     metrics::Type::kGauge,
+     "1 while the database answers.",
+     [](const store::StoreHealth& health) { return health.available ? 1.0 : 0.0; }},
+    {"cortex_store_waiting",
+     metrics::Type::kGauge,
+     "Pieces of work that wait for the database.",
+     [](const store::StoreHealth& health) { return static_cast<double>(health.waiting); }},
+    {"cortex_store_commits_total",
+     metrics::Type::kCounter,
+     "Groups of writes that were made durable together.",
+     [](const store::StoreHealth& health) { return static_cast<double>(health.commits); }},
+    {"cortex_store_works_total",
+     metrics::Type::kCounter,
+     "Writes that were committed.",
+     [](const store::StoreHealth& health) { return static_cast<double>(health.works); }},
+    {"cortex_store_failures_total",
+     metrics::Type::kCounter,
+     "Pieces of work that ended with an error of the database's.",
+     [](const store::StoreHealth& health) { return static_cast<double>(health.failures); }},
+    {"cortex_store_refusals_total",
+     metrics::Type::kCounter,
+     "Pieces of work over store.queue_works.",
+     [](const store::StoreHealth& health) { return static_cast<double>(health.refusals); }},
+};
+
+Result<std::unique_ptr<store::Store>> open_database(const config::Settings& settings) {
+  store::StoreOptions options;
+  options.address = settings.store.address.empty()
+                        ? (fs::path(settings.data) / "cortex.db").string()
+                        : settings.store.address;
+  options.readers = settings.store.readers;
+  options.queue_limit = settings.store.queue_works;
+  options.deadline = settings.store.deadline;
+  const std::array schemas{
+      store::artifact_schema(), tracking::tracking_schema(), registry::catalog_schema()
+  };
+  return store::open_store(options, schemas);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Storage>> Storage::open(const config::Settings& settings) {
+  if (settings.data.empty()) {
+    if (settings.store.address.empty()) return std::unique_ptr<Storage>();
+    return invalid_argument("store.address needs data: the folder where artifacts and models lie");
+  }
+  const fs::path models = fs::path(settings.data) / "models";
+  CORTEX_RETURN_IF_ERROR(make_folder(models));
+  auto store = open_database(settings);
+  if (!store.ok()) return store.status().with_prefix("store: ");
+  auto artifacts = store::open_artifact_folder(fs::path(settings.data) / "artifacts");
+  if (!artifacts.ok()) return artifacts.status().with_prefix("data: ");
+  return std::unique_ptr<Storage>(
+      new Storage(std::move(store).value(), std::move(artifacts).value(), models)
+  );
+}
+
+Storage::Storage(
+    std::unique_ptr<store::Store> store,
+    std::unique_ptr<store::ArtifactStore> artifacts,
+    fs::path models
+)
+    : store_(std::move(store)),
+      artifacts_(std::move(artifacts)),
+      models_(std::move(models)),
+      collector_("collector", [this] { collect(); }) {}
+
+Storage::~Storage() { end_.close(); }
+
+void Storage::collect() {
+  std::vector<bool> none;
+  while (end_.take_all(none, steady_clock().now() + kCollectEvery)) {
+    const auto freed = store::collect_artifacts(*store_, *artifacts_, kCollectGrace);
+    if (!freed.ok()) {
+      log::warning("collecting artifacts", {{"error", freed.status().to_string()}});
+    } else if (*freed > 0) {
+      log::info("artifacts collected", {{"bytes", static_cast<std::int64_t>(*freed)}});
+    }
+  }
+}
+
+void write_store_health(metrics::Exposition& out, const store::StoreHealth& health) {
+  for (const CountFamily& family : kFamilies) {
+    out.family(family.name, family.type, family.help);
+    out.sample({}, family.value(health));
+  }
+}
+
+}  // namespace cortex::app

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "base/mailbox.h"
+#include "base/status.h"
+#include "base/thread.h"
+#include "config/settings.h"
+#include "metrics/exposition.h"
+#include "store/artifact_store.h"
+#include "store/store.h"
+
+namespace cortex::app {
+
+// What a server keeps: the database, the artifacts, and the folders that stored models are served
+// from. Nothing refers to a blob any more: its bytes go some time later, by a thread of its own,
+// "collector".
+class Storage {
+ public:
+  // Opens or makes what the settings name; null when they name neither a data folder nor a
+  // database. Blocks.
+  [[nodiscard]] static Result<std::unique_ptr<Storage>> open(const config::Settings& settings);
+  ~Storage();
+
+  [[nodiscard]] store::Store& store() { return *store_; }
+  [[nodiscard]] store::ArtifactStore& artifacts() { return *artifacts_; }
+  [[nodiscard]] const std::filesystem::path& models() const { return models_; }
+
+ private:
+  Storage(
+      std::unique_ptr<store::Store> store,
+      std::unique_ptr<store::ArtifactStore> artifacts,
+      std::filesystem::path models
+  );
+  void collect();
+
+  const std::unique_ptr<store::Store> store_;
+  const std::unique_ptr<store::ArtifactStore> artifacts_;
+  const std::filesystem::path models_;
+  Mailbox<bool> end_{1};
+  Thread collector_;
+};
+
+// As cortex_store_*.
+void write_store_health(metrics::Exposition& out, const store::StoreHealth& health);
+
+}  // namespace cortex::app

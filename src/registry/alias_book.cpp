@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/alias_book.h"
+
+namespace cortex::registry {
+
+void AliasBook::point(const std::map<std::string, std::int64_t>& targets) {
+  std::erase_if(states_, [&](const auto& entry) { return !targets.contains(entry.first); });
+  for (const auto& [alias, version] : targets) states_[alias].target = version;
+}
+
+void AliasBook::settle(const std::set<std::int64_t>& ready) {
+  ready_ = ready;
+  for (auto& [alias, state] : states_) {
+    for (const std::int64_t version : {state.target, state.serving, state.previous}) {
+      if (!ready.contains(version)) continue;
+      if (version != state.serving) {
+        state.previous = state.serving;
+        state.serving = version;
+      }
+      break;
+    }
+  }
+}
+
+std::set<std::int64_t> AliasBook::pinned() const {
+  std::set<std::int64_t> out;
+  for (const auto& [alias, state] : states_) {
+    for (const std::int64_t version : {state.target, state.serving}) {
+      if (ready_.contains(version)) out.insert(version);
+    }
+  }
+  return out;
+}
+
+}  // namespace cortex::registry

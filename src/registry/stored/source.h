@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace cortex::registry {
+
+// A version as its source knows it: complete, and never another one under the same origin.
+struct SourceVersion {
+  std::int64_t number = 0;
+  std::string origin;  // the source's name of its files
+};
+
+struct SourceModel {
+  std::string name;
+  std::vector<SourceVersion> versions;  // ascending; the newest, and those that aliases point to
+  // To versions. "/Production" and "/Staging" are the newest versions in these lifecycle stages.
+  std::map<std::string, std::int64_t> aliases;
+};
+
+// One file of a version.
+struct SourceFile {
+  std::string path;    // inside the version's folder, parts with '/' between
+  std::string digest;  // SHA-256, 64 lower-case hexadecimal digits
+  std::uint64_t size = 0;
+};
+
+struct SourceChanges {
+  std::vector<SourceModel> models;  // as they are now
+  std::vector<std::string> gone;
+  bool whole = false;  // every model is in `models`; others are gone
+};
+
+// Where desired models come from: the store, or another server. Functions block; each error says
+// what could not be had and is safe to show. Thread-safe, but changes() has one caller.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // What changed since the last call that succeeded, at one moment; the first time everything.
+  [[nodiscard]] virtual Result<SourceChanges> changes() = 0;
+  // Every file of a version, by path. kResourceExhausted: more than kVersionFilesMax.
+  [[nodiscard]] virtual Result<std::vector<SourceFile>> files(const std::string& origin) = 0;
+  // The bytes of a small file; kResourceExhausted above `limit`.
+  [[nodiscard]] virtual Result<std::string> read(const SourceFile& file, std::size_t limit) = 0;
+  // Makes `to`, a new file in an existing folder, hold the file.
+  [[nodiscard]] virtual Status fetch(const SourceFile& file, const std::filesystem::path& to) = 0;
+};
+
+inline constexpr std::size_t kVersionFilesMax = 1'000;
+
+}  // namespace cortex::registry

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/stored/version_layout.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "registry/model_config_reader.h"
+#include "registry/model_repository.h"
+
+namespace cortex::registry {
+namespace {
+
+constexpr std::string_view kModelFile = "model.onnx";
+constexpr auto kTopFiles = std::to_array<std::string_view>(
+    {"config.pbtxt",
+     "model.yaml",
+     "tokenizer.json",
+     "tokenizer_config.json",
+     "special_tokens_map.json",
+     "vocab.txt",
+     "config.json"}
+);
+
+bool is_top_file(std::string_view path) {
+  return std::find(kTopFiles.begin(), kTopFiles.end(), path) != kTopFiles.end();
+}
+
+// MLflow's own, of no use to an engine.
+bool is_python_file(std::string_view path) {
+  return path == "MLmodel" || path == "conda.yaml" || path == "python_env.yaml" ||
+         path == "requirements.txt" || path == "input_example.json" ||
+         path == "serving_input_example.json" || path.substr(0, 5) == "code/";
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+// Two files in one place, or a place that leads out, would be a folder that lies.
+Result<std::vector<PlacedFile>> checked(std::vector<PlacedFile> files) {
+  std::sort(files.begin(), files.end(), [](const PlacedFile& a, const PlacedFile& b) {
+    return a.place < b.place;
+  });
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string& place = files[i].place;
+    if (!is_inner_path(place) || place == kManifestFile) {
+      return failed_precondition("the file '" + files[i].file.path + "' has no place here");
+    }
+    if (i > 0 && files[i - 1].place == place) {
+      return failed_precondition(
+          "'" + files[i - 1].file.path + "' and '" + files[i].file.path + "' would both be '" +
+          place + "'"
+      );
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+Result<std::vector<PlacedFile>> place_mlflow_files(
+    const MlModel& model, std::span<const SourceFile> files
+) {
+  if (model.onnx_file.empty()) {
+    return failed_precondition("no ONNX flavor: " + join(model.flavors));
+  }
+  const auto slash = model.onnx_file.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : model.onnx_file.substr(0, slash + 1);
+  std::vector<PlacedFile> out;
+  bool found = false;
+  for (const SourceFile& file : files) {
+    if (file.path == model.onnx_file) {
+      found = true;
+      out.push_back({file, std::string(kModelFile)});
+    } else if (is_top_file(file.path)) {
+      out.push_back({file, file.path});
+    } else if (file.path.starts_with(folder) && !is_python_file(file.path)) {
+      out.push_back({file, file.path.substr(folder.size())});
+    }
+  }
+  if (!found)
+    return failed_precondition("MLmodel names '" + model.onnx_file + "', which is missing");
+  return checked(std::move(out));
+}
+
+Result<std::vector<PlacedFile>> place_plain_files(std::span<const SourceFile> files) {
+  std::vector<PlacedFile> out;
+  bool found = false;
+  for (const SourceFile& file : files) {
+    found = found || file.path == kModelFile || file.path == "model.synthetic";
+    out.push_back({file, file.path});
+  }
+  if (!found) return failed_precondition("neither MLmodel nor model.onnx is in its folder");
+  return checked(std::move(out));
+}
+
+std::string manifest_text(const std::string& origin, std::span<const PlacedFile> files) {
+  std::string out = origin + "\n";
+  for (const PlacedFile& placed : files) {
+    out += placed.file.digest + " " + std::to_string(placed.file.size) + " " + placed.place + "\n";
+  }
+  return out;
+}
+
+}  // namespace cortex::registry

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "registry/catalog/catalog_schema.h"
 #include "store/artifact_index.h"
+#include "store/artifact_upload.h"
 #include "tracking/tracking_schema.h"
 
 namespace cortex::app {
@@ -22,6 +23,8 @@ namespace fs = std::filesystem;
 // finds its bytes there already has that long to refer to them.
 constexpr Duration kCollectEvery = std::chrono::minutes(10);
 constexpr Duration kCollectGrace = std::chrono::hours(1);
+// Uploads in parts that nobody finished are forgotten after this long.
+constexpr Duration kUploadAge = std::chrono::hours(24);
 
 Status make_folder(const fs::path& path) {
   std::error_code error;
@@ -78,6 +81,14 @@ Result<std::unique_ptr<store::Store>> open_database(const config::Settings& sett
   return store::open_store(options, schemas);
 }
 
+void say_collected(const Result<std::uint64_t>& freed) {
+  if (!freed.ok()) {
+    log::warning("collecting artifacts", {{"error", freed.status().to_string()}});
+  } else if (*freed > 0) {
+    log::info("artifacts collected", {{"bytes", static_cast<std::int64_t>(*freed)}});
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Storage>> Storage::open(const config::Settings& settings) {
@@ -110,13 +121,16 @@ Storage::~Storage() { end_.close(); }
 
 void Storage::collect() {
   std::vector<bool> none;
+  bool first = true;
   while (end_.take_all(none, steady_clock().now() + kCollectEvery)) {
-    const auto freed = store::collect_artifacts(*store_, *artifacts_, kCollectGrace);
-    if (!freed.ok()) {
-      log::warning("collecting artifacts", {{"error", freed.status().to_string()}});
-    } else if (*freed > 0) {
-      log::info("artifacts collected", {{"bytes", static_cast<std::int64_t>(*freed)}});
-    }
+    const Status expired = store_->write_and_wait([](store::Transaction& transaction) {
+      return store::expire_uploads(transaction, kUploadAge).status();
+    });
+    if (!expired.ok()) log::warning("expiring uploads", {{"error", expired.to_string()}});
+    say_collected(store::collect_artifacts(*store_, *artifacts_, kCollectGrace));
+    // Only a kill leaves bytes without a row.
+    if (first) say_collected(store::remove_strays(*store_, *artifacts_, kCollectGrace));
+    first = false;
   }
 }
 

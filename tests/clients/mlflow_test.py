@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified mlflow, 3.x or 2.x, whichever is installed: CORTEX_BINARY=… pytest tests/clients/mlflow_test.py"""
 
+import json
 import math
 import os
 import pathlib
@@ -399,6 +400,34 @@ def test_onnx_from_log_model_to_load_by_alias(client, name):
     loaded = mlflow.pyfunc.load_model(f"models:/{name}@champion")
     assert loaded.predict(np.array([[1, 1], [3, 0]], dtype=np.float32))["y"].ravel().tolist() == [3.0, 3.0]
     assert mlflow.onnx.load_model(f"models:/{name}@champion").graph.name == "linear"
+
+
+def served_version(port, model):
+    """Which version answers, and what; None while none does."""
+    tensor = {"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1, 1, 3, 0]}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    try:
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/models/{model}/infer", body, timeout=30)
+    except urllib.error.HTTPError:
+        return None
+    document = json.load(answer)
+    return document["model_version"], document["outputs"][0]["data"]
+
+
+def test_what_an_alias_points_to_is_served(client, tracking, name):
+    import mlflow.onnx
+
+    mlflow.set_experiment(name)
+    with mlflow.start_run():
+        log_model(mlflow.onnx, onnx_model(), name)
+        log_model(mlflow.onnx, onnx_model(), name)
+    for version in ("1", "2", "1"):
+        client.set_registered_model_alias(name, "champion", version)
+        deadline = time.monotonic() + 30
+        while (served := served_version(tracking.port, f"{name}@champion")) is None or served[0] != version:
+            assert time.monotonic() < deadline, tracking.output()
+            time.sleep(0.02)
+        assert served == (version, [3.0, 3.0])
 
 
 def test_a_python_model(client, name):

@@ -32,6 +32,12 @@ class Client:
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
     def call(self, method, path, body=None):
         self.connection.request(method, path, body, {"Content-Type": "application/json"})
         answer = self.connection.getresponse()
@@ -67,13 +73,13 @@ class Traffic:
             thread.start()
 
     def _run(self, port, model):
-        client = Client(port)
-        while not self.over.is_set():
-            status, version = client.infer(model)
-            if status == 200:
-                self.versions.add(version)
-            else:
-                self.failed.append((status, version))
+        with Client(port) as client:
+            while not self.over.is_set():
+                status, version = client.infer(model)
+                if status == 200:
+                    self.versions.add(version)
+                else:
+                    self.failed.append((status, version))
 
     def end(self):
         self.over.set()
@@ -113,8 +119,7 @@ class Aliases(unittest.TestCase):
             self.add_version(client, number, files)
 
     def test_no_request_fails_while_an_alias_moves(self):
-        with self.serve() as server:
-            client = Client(server.port)
+        with self.serve() as server, Client(server.port) as client:
             self.fill(client, 6)
             self.point(client, 1)
             wait_until(lambda: client.infer("m@champion")[0] == 200)
@@ -127,8 +132,7 @@ class Aliases(unittest.TestCase):
             self.assertEqual(versions, set("123456"))
 
     def test_a_loaded_version_answers_within_milliseconds(self):
-        with self.serve() as server:
-            client = Client(server.port)
+        with self.serve() as server, Client(server.port) as client:
             self.fill(client, 2)
             self.point(client, 1)
             wait_until(lambda: client.infer("m@champion") == (200, "1"))
@@ -145,8 +149,7 @@ class Aliases(unittest.TestCase):
             self.assertLess(sorted(waits)[len(waits) // 2], 0.1, waits)
 
     def test_a_version_that_does_not_load_changes_nothing(self):
-        with self.serve() as server:
-            client = Client(server.port)
+        with self.serve() as server, Client(server.port) as client:
             self.fill(client, 1)
             self.point(client, 1)
             wait_until(lambda: client.infer("m@champion") == (200, "1"))
@@ -166,14 +169,12 @@ class Aliases(unittest.TestCase):
             self.assertEqual((failed, versions), ([], {"1"}), server.output())
 
     def test_what_was_served_is_served_after_a_start(self):
-        with self.serve() as server:
-            client = Client(server.port)
+        with self.serve() as server, Client(server.port) as client:
             self.fill(client, 3)
             self.point(client, 1)
             wait_until(lambda: client.infer("m@champion") == (200, "1"))
             self.assertEqual(server.stop(), 0, server.output())
-        with self.serve() as server:
-            client = Client(server.port)
+        with self.serve() as server, Client(server.port) as client:
             wait_until(lambda: client.infer("m@champion") == (200, "1"))
             wait_until(lambda: client.infer("m") == (200, "3"))
             self.assertEqual(client.infer("models:%2Fm%2F3"), (200, "3"))

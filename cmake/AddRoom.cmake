@@ -22,6 +22,6 @@ function(add_room)
     target_link_libraries(cortex_${ROOM_NAME}_tests
       PRIVATE cortex_${ROOM_NAME} ${ROOM_LIBS} GTest::gmock GTest::gtest_main)
     add_test(NAME unit_${ROOM_NAME} COMMAND cortex_${ROOM_NAME}_tests)
-    set_tests_properties(unit_${ROOM_NAME} PROPERTIES LABELS unit TIMEOUT 120)
+    set_tests_properties(unit_${ROOM_NAME} PROPERTIES LABELS unit TIMEOUT 300)
   endif()
 endfunction()

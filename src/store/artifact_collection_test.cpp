@@ -254,67 +254,6 @@ TEST_P(ArtifactCollection, finds_strays_among_many) {
   EXPECT_THAT(strays->without_bytes, IsEmpty());
 }
 
-// The process of an upload is killed wherever it stands, a collector among it.
-TEST_P(ArtifactCollection, a_killed_process_leaves_no_path_without_its_bytes) {
-  if (GetParam() != "sqlite") GTEST_SKIP() << "a kill of this process does not touch the database";
-  const std::filesystem::path folder = store_->folder() / "artifacts";
-  const std::string address = store_->address();
-  store_->reopen();
-  for (int round = 0; round < 6; ++round) {
-    int ready[2];
-    ASSERT_EQ(::pipe(ready), 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      // Threads of the parent's store are not here: this process opens its own.
-      const Schema schema = artifact_schema();
-      auto store = open_store({.address = address}, std::span(&schema, 1));
-      auto artifacts = open_artifact_folder(folder);
-      if (!store.ok() || !artifacts.ok()) std::_Exit(1);
-      for (int i = 0;; ++i) {
-        const auto writer = artifacts.value()->begin();
-        const std::string text(20'000, static_cast<char>('a' + i % 5));
-        if (!writer.ok() || !writer.value()->write(bytes_of(text)).ok()) std::_Exit(2);
-        const auto blob = writer.value()->finish();
-        if (!blob.ok()) std::_Exit(3);
-        const std::string path = "f" + std::to_string(i % 3);
-        const Status put = store.value()->write_and_wait([&](Transaction& t) {
-          return put_artifact(t, "default", path, *blob);
-        });
-        if (!put.ok()) std::_Exit(4);
-        // No upload of another process is under way, so nothing needs a grace.
-        if (i % 4 == 3 && !collect_artifacts(*store.value(), *artifacts.value(), {}).ok()) {
-          std::_Exit(5);
-        }
-        if (i == 6 + round && ::write(ready[1], "x", 1) != 1) std::_Exit(6);
-      }
-    }
-    char byte = 0;
-    ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
-    ::close(ready[0]);
-    ::close(ready[1]);
-    store_->reopen();
-    const auto artifacts = open_artifact_folder(folder);
-    ASSERT_TRUE(artifacts.ok());
-    std::vector<ArtifactEntry> files;
-    ASSERT_TRUE((*store_)
-                    ->read_and_wait([&](Transaction& t) -> Status {
-                      CORTEX_ASSIGN_OR_RETURN(files, walk_artifacts(t, "default", "", 100));
-                      return {};
-                    })
-                    .ok());
-    EXPECT_FALSE(files.empty());
-    for (const ArtifactEntry& file : files) {
-      EXPECT_TRUE(check_blob(*artifacts.value(), {file.digest, file.size}).ok()) << file.path;
-    }
-    EXPECT_THAT(find_strays(**store_, *artifacts.value(), {})->without_bytes, IsEmpty());
-    EXPECT_TRUE(std::filesystem::is_empty(folder / "incoming"));
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(
     Stores,
     ArtifactCollection,

@@ -9,13 +9,13 @@
 namespace cortex {
 namespace {
 
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
-std::string for_model(const ModelConfig& config) { return " for model " + quoted(config.name); }
+std::string for_model(const ModelConfig& config) { return " for model " + in_quotes(config.name); }
 
 void add_quoted(std::string& list, std::string_view name) {
   if (!list.empty()) list.push_back(',');
-  list.append(quoted(name));
+  list.append(in_quotes(name));
 }
 
 const TensorSpec* configured(const TensorSpec& spec, const ModelConfig& config) {
@@ -66,7 +66,7 @@ Status check_shape(const Tensor& tensor, const TensorSpec& spec, const ModelConf
   const Shape expected = wire_shape(spec, config);
   if (shape_fits(expected, tensor.shape)) return {};
   return invalid_argument(
-      "unexpected shape for input " + quoted(tensor.name) + for_model(config) + ". Expected " +
+      "unexpected shape for input " + in_quotes(tensor.name) + for_model(config) + ". Expected " +
       shape_text(expected) + ", got " + shape_text(tensor.shape)
   );
 }
@@ -77,14 +77,14 @@ Status check_input(
   const TensorSpec* spec = find_spec(signature.inputs, tensor.name);
   if (spec == nullptr) {
     return invalid_argument(
-        "unexpected inference input " + quoted(tensor.name) + for_model(config)
+        "unexpected inference input " + in_quotes(tensor.name) + for_model(config)
     );
   }
   if (spec->datatype != tensor.datatype) {
     return invalid_argument(
-        "inference input " + quoted(tensor.name) + " data-type is " +
-        quoted(datatype_name(tensor.datatype)) + ", but model " + quoted(config.name) +
-        " expects " + quoted(datatype_name(spec->datatype))
+        "inference input " + in_quotes(tensor.name) + " data-type is " +
+        in_quotes(datatype_name(tensor.datatype)) + ", but model " + in_quotes(config.name) +
+        " expects " + in_quotes(datatype_name(spec->datatype))
     );
   }
   return check_shape(tensor, *spec, config);
@@ -96,18 +96,20 @@ Status check_batch(const ModelConfig& config, const InferInput& input) {
   for (const Tensor& tensor : input.inputs) {
     if (tensor.shape.front() != batch) {
       return invalid_argument(
-          "input " + quoted(tensor.name) + " batch size does not match other inputs" +
+          "input " + in_quotes(tensor.name) + " batch size does not match other inputs" +
           for_model(config)
       );
     }
   }
   if (batch < 1) {
-    return invalid_argument("inference request batch-size must be > 0 for " + quoted(config.name));
+    return invalid_argument(
+        "inference request batch-size must be > 0 for " + in_quotes(config.name)
+    );
   }
   if (static_cast<std::uint64_t>(batch) > config.max_batch_size) {
     return invalid_argument(
         "inference request batch-size must be <= " + std::to_string(config.max_batch_size) +
-        " for " + quoted(config.name)
+        " for " + in_quotes(config.name)
     );
   }
   return {};
@@ -119,11 +121,13 @@ Status check_outputs(
   for (std::size_t i = 0; i < input.outputs.size(); ++i) {
     const std::string& name = input.outputs[i];
     if (find_spec(signature.outputs, name) == nullptr) {
-      return invalid_argument("unexpected inference output " + quoted(name) + for_model(config));
+      return invalid_argument("unexpected inference output " + in_quotes(name) + for_model(config));
     }
     const auto behind = input.outputs.begin() + static_cast<std::ptrdiff_t>(i);
     if (std::find(input.outputs.begin(), behind, name) != behind) {
-      return invalid_argument("output " + quoted(name) + " is asked for twice" + for_model(config));
+      return invalid_argument(
+          "output " + in_quotes(name) + " is asked for twice" + for_model(config)
+      );
     }
   }
   return {};
@@ -154,7 +158,7 @@ Status validate_infer(
     CORTEX_RETURN_IF_ERROR(check_input(tensor, signature, config));
     if (find_tensor(input.inputs, tensor.name) != &tensor) {
       return invalid_argument(
-          "input " + quoted(tensor.name) + " is given twice" + for_model(config)
+          "input " + in_quotes(tensor.name) + " is given twice" + for_model(config)
       );
     }
   }

@@ -6,8 +6,6 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/App.hpp>
-
 #include "cli/bench/load.h"
 #include "cli/bench/report.h"
 #include "cli/bench/workload.h"
@@ -259,89 +257,84 @@ class Bench {
   bench::Report report_;
 };
 
-void add_load_flags(CLI::App& command, BenchFlags& flags) {
+void add_load_flags(const Command& command, BenchFlags& flags) {
   command
-      .add_option(
+      .option(
           "--concurrency",
           flags.concurrency,
           "Closed loop: clients that each wait for their answer. Default: 1,4,16"
       )
-      ->delimiter(',')
-      ->check(CLI::Range(1, 4096))
-      ->type_name("LIST");
+      .comma_separated()
+      .between(1, 4096)
+      .type("LIST");
   command
-      .add_option(
+      .option(
           "--rate",
           flags.rates,
           "Open loop: requests per second, latency from the moment each was due"
       )
-      ->delimiter(',')
-      ->check(CLI::Range(0.01, 1e7))
-      ->type_name("LIST");
-  command.add_option("--duration", flags.seconds, "Seconds of each run. Default: 3")
-      ->check(CLI::Range(0.01, 3600.0))
-      ->type_name("SECONDS");
-  command
-      .add_option("--warm-up", flags.warm_up_seconds, "Seconds before the first run. Default: 1")
-      ->check(CLI::Range(0.01, 600.0))
-      ->type_name("SECONDS");
+      .comma_separated()
+      .between(0.01, 1e7)
+      .type("LIST");
+  command.option("--duration", flags.seconds, "Seconds of each run. Default: 3")
+      .between(0.01, 3600.0)
+      .type("SECONDS");
+  command.option("--warm-up", flags.warm_up_seconds, "Seconds before the first run. Default: 1")
+      .between(0.01, 600.0)
+      .type("SECONDS");
 }
 
-void add_work_flags(CLI::App& command, BenchFlags& flags) {
+void add_work_flags(const Command& command, BenchFlags& flags) {
   command
-      .add_option(
+      .option(
           "--tokens",
           flags.tokens,
           "Embeddings of texts with so many tokens, as 32 or 8-256; tensors without it"
       )
-      ->type_name("N|N-M");
+      .type("N|N-M");
   command
-      .add_option(
+      .option(
           "--shape", flags.shapes, "Shape of an input whose dimensions are open. Can be repeated."
       )
-      ->allow_extra_args(false)
-      ->type_name("NAME:1,16");
+      .one_value_a_time()
+      .type("NAME:1,16");
   command
-      .add_option(
+      .option(
           "--vs-engine",
           flags.engine_file,
           "Compare with the engine alone on this model file, in turns"
       )
-      ->type_name("FILE");
+      .type("FILE");
+  command.option("--engine-library", flags.engine_library, "With --vs-engine, the engine's library")
+      .type("FILE");
   command
-      .add_option(
-          "--engine-library", flags.engine_library, "With --vs-engine, the engine's library"
-      )
-      ->type_name("FILE");
-  command
-      .add_option(
+      .option(
           "--engine-threads",
           flags.engine_threads,
           "With --vs-engine, threads of one run. Default: 1"
       )
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
+      .between(1, 1024)
+      .type("N");
   command
-      .add_option(
+      .option(
           "--pairs", flags.pairs, "With --vs-engine, how many times each has its turn. Default: 10"
       )
-      ->check(CLI::Range(1, 1000))
-      ->type_name("N");
+      .between(1, 1000)
+      .type("N");
 }
 
 }  // namespace
 
-void add_bench_command(CLI::App& root, Context& context) {
-  CLI::App* command = root.add_subcommand("bench", "Measure a model of a running server.");
-  const auto server = add_server_flags(*command);
+void add_bench_command(const Command& root) {
+  const Command command = root.add("bench", "Measure a model of a running server.");
+  const auto server = add_server_flags(command);
   auto flags = std::make_shared<BenchFlags>();
-  command->add_option("model", flags->model, "The model")->required()->type_name("NAME");
-  add_load_flags(*command, *flags);
-  add_work_flags(*command, *flags);
-  command->add_flag("--json", flags->as_json, "Print JSON");
-  command->callback([&context, server, flags] {
-    const Status status = Bench(context, *server, *flags).run();
-    if (!status.ok()) context.fail(status);
+  command.option("model", flags->model, "The model").required().type("NAME");
+  add_load_flags(command, *flags);
+  add_work_flags(command, *flags);
+  command.flag("--json", flags->as_json, "Print JSON");
+  command.does([&context = root.context(), server, flags] {
+    return Bench(context, *server, *flags).run();
   });
 }
 

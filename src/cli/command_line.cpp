@@ -22,13 +22,14 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   root->require_subcommand(1);
   root->footer(kFooter);
   root->set_version_flag("--version", "cortex " CORTEX_VERSION);
-  detail::add_serve_command(*root, context);
-  detail::add_models_command(*root, context);
-  detail::add_infer_command(*root, context);
-  detail::add_embed_command(*root, context);
-  detail::add_bench_command(*root, context);
-  detail::add_config_command(*root, context);
-  detail::add_version_command(*root, context);
+  const detail::Command top(*root, context);
+  detail::add_serve_command(top);
+  detail::add_models_command(top);
+  detail::add_infer_command(top);
+  detail::add_embed_command(top);
+  detail::add_bench_command(top);
+  detail::add_config_command(top);
+  detail::add_version_command(top);
   return root;
 }
 
@@ -77,7 +78,7 @@ void Context::fail(const Status& status) {
   if (status.code() == Code::kInvalidArgument) exit_code = kUsage;
 }
 
-std::shared_ptr<ServerFlags> add_server_flags(CLI::App& command) {
+std::shared_ptr<ServerFlags> add_server_flags(const Command& command) {
   auto flags = std::make_shared<ServerFlags>();
   const config::Environment environment = config::process_environment();
   const auto from = [&](const char* name, std::string& into) {
@@ -86,10 +87,9 @@ std::shared_ptr<ServerFlags> add_server_flags(CLI::App& command) {
   };
   from("CORTEX_URL", flags->url);
   from("CORTEX_KEY", flags->key);
-  command
-      .add_option("--url", flags->url, "The server (CORTEX_URL); http://127.0.0.1:8000 without it")
-      ->type_name("URL");
-  command.add_option("--key", flags->key, "The key to send (CORTEX_KEY)")->type_name("KEY");
+  command.option("--url", flags->url, "The server (CORTEX_URL); http://127.0.0.1:8000 without it")
+      .type("URL");
+  command.option("--key", flags->key, "The key to send (CORTEX_KEY)").type("KEY");
   return flags;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ostream>
 
-#include <CLI/App.hpp>
-
 #include "cli/detail/context.h"
 #include "config/keys.h"
 #include "config/loader.h"
@@ -22,7 +20,8 @@ std::vector<config::Fault> keys_faults(const config::Settings& settings) {
   return config::parse_keys(*text, settings.auth.keys_file).faults;
 }
 
-void check(Context& context, const std::string& file) {
+// What is wrong is said here, fault by fault.
+Status check(Context& context, const std::string& file) {
   config::Sources sources;
   sources.file = file;
   config::Loaded loaded = config::load(sources);
@@ -30,35 +29,36 @@ void check(Context& context, const std::string& file) {
   loaded.faults.insert(loaded.faults.end(), more.begin(), more.end());
   if (loaded.ok()) {
     context.out << file << ": good\n";
-    return;
+    return {};
   }
   context.err << config::fault_text(loaded.faults);
   context.exit_code = kUsage;
+  return {};
 }
 
 }  // namespace
 
-void add_config_command(CLI::App& root, Context& context) {
-  CLI::App* command =
-      root.add_subcommand("config", "Check a settings file, or print all settings.");
-  command->require_subcommand(1);
-  CLI::App* check_command = command->add_subcommand(
-      "check", "Name every fault of a settings file and of the key file it names."
-  );
+void add_config_command(const Command& root) {
+  const Command command = root.add_group("config", "Check a settings file, or print all settings.");
+  const Command check_command =
+      command.add("check", "Name every fault of a settings file and of the key file it names.");
   auto file = std::make_shared<std::string>();
-  check_command->add_option("file", *file, "The settings file")->required()->type_name("FILE");
-  check_command->callback([&context, file] { check(context, *file); });
-  CLI::App* reference =
-      command->add_subcommand("reference", "Print all settings with their defaults, as Markdown.");
-  reference->callback([&context] { context.out << config::reference_markdown(); });
+  check_command.option("file", *file, "The settings file").required().type("FILE");
+  check_command.does([&context = root.context(), file] { return check(context, *file); });
+  const Command reference =
+      command.add("reference", "Print all settings with their defaults, as Markdown.");
+  reference.does([&context = root.context()] {
+    context.out << config::reference_markdown();
+    return Status();
+  });
 }
 
-void add_version_command(CLI::App& root, Context& context) {
-  CLI::App* command =
-      root.add_subcommand("version", "Print the version and the engines that were found.");
-  command->callback([&context] {
+void add_version_command(const Command& root) {
+  const Command command = root.add("version", "Print the version and the engines that were found.");
+  command.does([&context = root.context()] {
     context.out << "cortex " << CORTEX_VERSION << "\n";
     if (context.hooks.engine_versions) context.out << context.hooks.engine_versions();
+    return Status();
   });
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ostream>
 
-#include <CLI/App.hpp>
-
 #include "base/json_text.h"
 #include "cli/detail/context.h"
 #include "cli/detail/json.h"
@@ -88,18 +86,16 @@ Status embed(Context& context, const ServerFlags& server, const EmbedFlags& flag
 
 }  // namespace
 
-void add_embed_command(CLI::App& root, Context& context) {
-  CLI::App* command = root.add_subcommand("embed", "Turn texts into vectors.");
-  const auto server = add_server_flags(*command);
+void add_embed_command(const Command& root) {
+  const Command command = root.add("embed", "Turn texts into vectors.");
+  const auto server = add_server_flags(command);
   auto flags = std::make_shared<EmbedFlags>();
-  command->add_option("text", flags->texts, "The texts")->required()->type_name("TEXT");
-  command
-      ->add_option("--model", flags->model, "The model; not needed where the server has only one")
-      ->type_name("NAME");
-  command->add_flag("--json", flags->as_json, "Print the whole answer as JSON");
-  command->callback([&context, server, flags] {
-    const Status status = embed(context, *server, *flags);
-    if (!status.ok()) context.fail(status);
+  command.option("text", flags->texts, "The texts").required().type("TEXT");
+  command.option("--model", flags->model, "The model; not needed where the server has only one")
+      .type("NAME");
+  command.flag("--json", flags->as_json, "Print the whole answer as JSON");
+  command.does([&context = root.context(), server, flags] {
+    return embed(context, *server, *flags);
   });
 }
 

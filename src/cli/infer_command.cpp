@@ -5,8 +5,6 @@
 #include <iterator>
 #include <ostream>
 
-#include <CLI/App.hpp>
-
 #include "cli/detail/context.h"
 #include "cli/detail/infer_wire.h"
 #include "cli/detail/json.h"
@@ -113,30 +111,26 @@ Status infer(Context& context, const ServerFlags& server, const InferFlags& flag
 
 }  // namespace
 
-void add_infer_command(CLI::App& root, Context& context) {
-  CLI::App* command = root.add_subcommand("infer", "Run a model on tensors from files.");
-  const auto server = add_server_flags(*command);
+void add_infer_command(const Command& root) {
+  const Command command = root.add("infer", "Run a model on tensors from files.");
+  const auto server = add_server_flags(command);
   auto flags = std::make_shared<InferFlags>();
-  command->add_option("model", flags->model, "The model; NAME@3 is version 3")
-      ->required()
-      ->type_name("NAME");
-  command->add_option("--input", flags->inputs, "A tensor from a NumPy file. Can be repeated.")
-      ->allow_extra_args(false)
-      ->type_name("NAME=@FILE.npy");
+  command.option("model", flags->model, "The model; NAME@3 is version 3").required().type("NAME");
+  command.option("--input", flags->inputs, "A tensor from a NumPy file. Can be repeated.")
+      .one_value_a_time()
+      .type("NAME=@FILE.npy");
+  command.option("--output", flags->outputs, "Write an output to a NumPy file. Can be repeated.")
+      .one_value_a_time()
+      .type("NAME=@FILE.npy");
   command
-      ->add_option("--output", flags->outputs, "Write an output to a NumPy file. Can be repeated.")
-      ->allow_extra_args(false)
-      ->type_name("NAME=@FILE.npy");
-  command
-      ->add_option(
+      .option(
           "--json",
           flags->json_file,
           "A whole request in JSON, as the protocol has it; - is standard input"
       )
-      ->type_name("FILE");
-  command->callback([&context, server, flags] {
-    const Status status = infer(context, *server, *flags);
-    if (!status.ok()) context.fail(status);
+      .type("FILE");
+  command.does([&context = root.context(), server, flags] {
+    return infer(context, *server, *flags);
   });
 }
 

@@ -5,7 +5,6 @@
 #include <array>
 #include <ostream>
 
-#include <CLI/App.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/detail/context.h"
@@ -100,52 +99,47 @@ Status change(
   return {};
 }
 
-void add_change(CLI::App& models, Context& context, const char* verb, const char* help) {
-  CLI::App* command = models.add_subcommand(verb, help);
-  const auto flags = add_server_flags(*command);
+void add_change(const Command& models, const char* verb, const char* help) {
+  const Command command = models.add(verb, help);
+  const auto flags = add_server_flags(command);
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "The model")->required()->type_name("NAME");
-  command->callback([&context, flags, name, verb] {
-    const Status status = change(context, *flags, *name, verb);
-    if (!status.ok()) context.fail(status);
+  command.option("name", *name, "The model").required().type("NAME");
+  command.does([&context = models.context(), flags, name, verb] {
+    return change(context, *flags, *name, verb);
   });
 }
 
 }  // namespace
 
-void add_models_command(CLI::App& root, Context& context) {
-  CLI::App* models = root.add_subcommand("models", "List, inspect, load and unload models.");
-  models->require_subcommand(1);
+void add_models_command(const Command& root) {
+  const Command models = root.add_group("models", "List, inspect, load and unload models.");
 
-  CLI::App* list_command =
-      models->add_subcommand("list", "All models and versions with their state.");
-  const auto list_flags = add_server_flags(*list_command);
+  const Command list_command = models.add("list", "All models and versions with their state.");
+  const auto list_flags = add_server_flags(list_command);
   auto as_json = std::make_shared<bool>(false);
-  list_command->add_flag("--json", *as_json, "Print the index as JSON");
-  list_command->callback([&context, list_flags, as_json] {
-    const Status status = list(context, *list_flags, *as_json);
-    if (!status.ok()) context.fail(status);
+  list_command.flag("--json", *as_json, "Print the index as JSON");
+  list_command.does([&context = root.context(), list_flags, as_json] {
+    return list(context, *list_flags, *as_json);
   });
 
-  CLI::App* inspect_command =
-      models->add_subcommand("inspect", "A model's inputs, outputs and configuration, as JSON.");
-  const auto inspect_flags = add_server_flags(*inspect_command);
+  const Command inspect_command =
+      models.add("inspect", "A model's inputs, outputs and configuration, as JSON.");
+  const auto inspect_flags = add_server_flags(inspect_command);
   auto what = std::make_shared<std::string>();
   inspect_command
-      ->add_option(
+      .option(
           "model",
           *what,
           "A model of the server, or a model folder (as ./minilm) that no server needs"
       )
-      ->required()
-      ->type_name("NAME|DIR");
-  inspect_command->callback([&context, inspect_flags, what] {
-    const Status status = inspect(context, *inspect_flags, *what);
-    if (!status.ok()) context.fail(status);
+      .required()
+      .type("NAME|DIR");
+  inspect_command.does([&context = root.context(), inspect_flags, what] {
+    return inspect(context, *inspect_flags, *what);
   });
 
-  add_change(*models, context, "load", "Load a model, or load it again.");
-  add_change(*models, context, "unload", "Unload a model when its requests are answered.");
+  add_change(models, "load", "Load a model, or load it again.");
+  add_change(models, "unload", "Unload a model when its requests are answered.");
 }
 
 }  // namespace cortex::cli::detail

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ostream>
 
-#include <CLI/App.hpp>
-
 #include "cli/detail/context.h"
 #include "config/loader.h"
 #include "config/setting_table.h"
@@ -31,36 +29,36 @@ std::string option_type(const Setting& setting) {
 
 // One option per setting that has a flag. The values land in `sources` by the setting's path.
 void add_setting(
-    CLI::App& command, const Setting& setting, const std::shared_ptr<config::Sources>& sources
+    const Command& command, const Setting& setting, const std::shared_ptr<config::Sources>& sources
 ) {
   const std::string flag(setting.flag);
   const std::string path(setting.path);
   if (std::holds_alternative<config::SwitchTarget>(setting.target)) {
-    command.add_flag_callback(
+    command.on_flag(
         flag, [sources, path] { sources->flags[path] = {"true"}; }, option_help(setting)
     );
-    return;
+  } else if (std::holds_alternative<config::ListTarget>(setting.target)) {
+    command
+        .on_values(
+            flag,
+            [sources, path](const auto& values) { sources->flags[path] = values; },
+            option_help(setting) + " Can be repeated."
+        )
+        .one_value_a_time()
+        .type("TEXT");
+  } else {
+    command
+        .on_value(
+            flag,
+            [sources, path](const std::string& value) { sources->flags[path] = {value}; },
+            option_help(setting)
+        )
+        .type(option_type(setting));
   }
-  CLI::Option* option = nullptr;
-  if (std::holds_alternative<config::ListTarget>(setting.target)) {
-    option = command.add_option_function<std::vector<std::string>>(
-        flag,
-        [sources, path](const std::vector<std::string>& values) { sources->flags[path] = values; },
-        option_help(setting) + " Can be repeated."
-    );
-    option->allow_extra_args(false);
-    option->type_name("TEXT");
-    return;
-  }
-  option = command.add_option_function<std::string>(
-      flag,
-      [sources, path](const std::string& value) { sources->flags[path] = {value}; },
-      option_help(setting)
-  );
-  option->type_name(option_type(setting));
 }
 
-void serve(Context& context, config::Sources sources) {
+// Wrong settings are said here, fault by fault.
+Status serve(Context& context, config::Sources sources) {
   sources.environment = config::process_environment();
   const auto named = sources.environment.find("CORTEX_CONFIG");
   if (sources.file.empty() && named != sources.environment.end()) sources.file = named->second;
@@ -68,26 +66,26 @@ void serve(Context& context, config::Sources sources) {
   if (!loaded.ok()) {
     context.err << config::fault_text(loaded.faults);
     context.exit_code = kUsage;
-    return;
+    return {};
   }
   context.exit_code = context.hooks.serve(loaded.settings);
+  return {};
 }
 
 }  // namespace
 
-void add_serve_command(CLI::App& root, Context& context) {
-  CLI::App* command = root.add_subcommand("serve", "Serve models until SIGTERM or SIGINT.");
+void add_serve_command(const Command& root) {
+  const Command command = root.add("serve", "Serve models until SIGTERM or SIGINT.");
   auto sources = std::make_shared<config::Sources>();
-  command->add_option("--config", sources->file, "YAML file of settings (CORTEX_CONFIG)")
-      ->type_name("FILE");
+  command.option("--config", sources->file, "YAML file of settings (CORTEX_CONFIG)").type("FILE");
   for (const Setting& setting : config::setting_table()) {
-    if (!setting.flag.empty()) add_setting(*command, setting, sources);
+    if (!setting.flag.empty()) add_setting(command, setting, sources);
   }
-  command->footer(
+  command.footer(
       "SIGTERM and SIGINT end it when the accepted requests are answered; a second one at once.\n"
       "SIGHUP reads the model folders again."
   );
-  command->callback([&context, sources] { serve(context, *sources); });
+  command.does([&context = root.context(), sources] { return serve(context, *sources); });
 }
 
 }  // namespace cortex::cli::detail

@@ -8,11 +8,8 @@
 
 #include "base/status.h"
 #include "cli/command_line.h"
+#include "cli/detail/command.h"
 #include "net/http_client.h"
-
-namespace CLI {
-class App;
-}
 
 namespace cortex::cli::detail {
 
@@ -32,7 +29,7 @@ struct ServerFlags {
   std::string url = "http://127.0.0.1:8000";
   std::string key;
 };
-[[nodiscard]] std::shared_ptr<ServerFlags> add_server_flags(CLI::App& command);
+[[nodiscard]] std::shared_ptr<ServerFlags> add_server_flags(const Command& command);
 
 [[nodiscard]] Result<net::HttpClient> connect(const ServerFlags& flags);
 
@@ -40,12 +37,12 @@ struct ServerFlags {
 [[nodiscard]] Result<net::HttpAnswer> call(net::HttpClient& client, const net::HttpCall& call);
 
 // Each adds its command; what was asked for runs while the command line is parsed.
-void add_serve_command(CLI::App& root, Context& context);
-void add_models_command(CLI::App& root, Context& context);
-void add_infer_command(CLI::App& root, Context& context);
-void add_embed_command(CLI::App& root, Context& context);
-void add_bench_command(CLI::App& root, Context& context);
-void add_config_command(CLI::App& root, Context& context);
-void add_version_command(CLI::App& root, Context& context);
+void add_serve_command(const Command& root);
+void add_models_command(const Command& root);
+void add_infer_command(const Command& root);
+void add_embed_command(const Command& root);
+void add_bench_command(const Command& root);
+void add_config_command(const Command& root);
+void add_version_command(const Command& root);
 
 }  // namespace cortex::cli::detail

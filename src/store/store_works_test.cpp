@@ -299,6 +299,16 @@ TEST_P(StoreWorks, a_statement_ends_at_the_deadline) {
   EXPECT_EQ(store().health().failures, 2u);
 }
 
+TEST_P(StoreWorks, a_refusal_of_the_works_own_says_nothing_about_the_database) {
+  for (const Code code : {Code::kUnavailable, Code::kDataLoss, Code::kResourceExhausted}) {
+    const auto refuse = [code](Transaction&) { return Status(code, "not today"); };
+    EXPECT_EQ(store().write_and_wait(refuse).code(), code);
+    EXPECT_EQ(store().read_and_wait(refuse).code(), code);
+  }
+  EXPECT_TRUE(store().health().available) << store().health().reason;
+  EXPECT_EQ(store().health().failures, 0u);
+}
+
 TEST_P(StoreWorks, what_was_accepted_is_done_before_the_store_is_gone) {
   constexpr int works = 60;
   std::atomic<int> answered = 0;

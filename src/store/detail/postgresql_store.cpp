@@ -7,20 +7,17 @@
 
 #include "base/thread.h"
 #include "store/detail/caller.h"
-#include "store/detail/change_feed.h"
-#include "store/detail/expiry_watch.h"
 #include "store/detail/postgresql_address.h"
 #include "store/detail/postgresql_connection.h"
 #include "store/detail/postgresql_watch.h"
 #include "store/detail/postgresql_worker.h"
+#include "store/detail/queued_store.h"
 #include "store/detail/schema_steps.h"
-#include "store/detail/store_probe.h"
-#include "store/detail/work_queue.h"
 
 namespace cortex::store {
 namespace {
 
-class PostgresqlStore final : public Store {
+class PostgresqlStore final : public QueuedStore {
  public:
   using Access = PostgresqlConnection::Access;
 
@@ -30,11 +27,9 @@ class PostgresqlStore final : public Store {
       std::string channel,
       std::int64_t revision
   )
-      : address_(std::move(address)),
+      : QueuedStore(options),
+        address_(std::move(address)),
         channel_(std::move(channel)),
-        writes_(StoreProbe::Side::kWriting, options, probe_),
-        reads_(StoreProbe::Side::kReading, options, probe_),
-        expiry_({&writes_, &reads_}, options.deadline),
         watch_(address_, channel_, feed_, probe_) {
     feed_.advance(revision);
     for (std::size_t i = 0; i < options.readers; ++i) {
@@ -44,26 +39,8 @@ class PostgresqlStore final : public Store {
     }
   }
 
-  ~PostgresqlStore() override {
-    writes_.close();
-    reads_.close();
-  }
+  ~PostgresqlStore() override { close(); }
 
-  void write(Work work, Done done, Durability durability) override {
-    writes_.submit(std::move(work), std::move(done), durability);
-  }
-  void read(Work work, Done done) override {
-    reads_.submit(std::move(work), std::move(done), Durability::kStrict);
-  }
-  [[nodiscard]] std::int64_t revision() const override { return feed_.revision(); }
-  void on_change(std::function<void(std::int64_t)> changed) override {
-    feed_.on_change(std::move(changed));
-  }
-  [[nodiscard]] StoreHealth health() const override {
-    StoreHealth health = probe_.health();
-    health.waiting = writes_.size() + reads_.size();
-    return health;
-  }
   [[nodiscard]] Status backup(const std::filesystem::path&) override {
     return unimplemented("a PostgreSQL database is copied with pg_dump");
   }
@@ -85,11 +62,6 @@ class PostgresqlStore final : public Store {
 
   const PostgresqlAddress address_;
   const std::string channel_;
-  StoreProbe probe_;
-  ChangeFeed feed_;
-  WorkQueue writes_;
-  WorkQueue reads_;
-  ExpiryWatch expiry_;
   PostgresqlWatch watch_;
   std::vector<Thread> threads_;  // ends first
 };

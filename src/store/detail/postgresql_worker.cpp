@@ -5,8 +5,6 @@
 #include <chrono>
 #include <utility>
 
-#include "store/detail/work_transaction.h"
-
 namespace cortex::store {
 namespace {
 
@@ -26,45 +24,49 @@ void PostgresqlWorker::warm_up() {
 }
 
 void PostgresqlWorker::run(PendingWork& pending) noexcept {
-  const Status status = run_until_settled(pending);
+  const WorkOutcome outcome = run_until_settled(pending);
   const bool writing = access_ == Access::kWriting;
-  shared_.probe.observe(writing ? StoreProbe::Side::kWriting : StoreProbe::Side::kReading, status);
-  pending.done(status);
+  shared_.probe.observe(
+      writing ? StoreProbe::Side::kWriting : StoreProbe::Side::kReading, outcome.database
+  );
+  pending.done(outcome.status);
 }
 
-Status PostgresqlWorker::run_until_settled(PendingWork& pending) {
-  Outcome outcome;
+WorkOutcome PostgresqlWorker::run_until_settled(PendingWork& pending) {
+  Attempt last;
   for (std::size_t attempt = 0; attempt < kAttempts; ++attempt) {
     if (attempt > 0) pause(attempt, pending.deadline);
     if (steady_clock().now() >= pending.deadline) {
-      return deadline_exceeded("the work waited too long for the database");
+      return WorkOutcome(deadline_exceeded("the work waited too long for the database"));
     }
-    CORTEX_RETURN_IF_ERROR(connect(pending.deadline));
-    outcome = run_once(pending);
-    if (outcome.status.ok()) {
+    if (Status status = connect(pending.deadline); !status.ok()) {
+      return WorkOutcome(std::move(status));
+    }
+    last = run_once(pending);
+    if (last.outcome.status.ok()) {
       shared_.probe.count_commit(access_ == Access::kWriting ? 1 : 0);
-      shared_.feed.advance(outcome.noted);
+      shared_.feed.advance(last.outcome.noted);
     }
-    if (!outcome.again) break;
+    if (!last.again) break;
   }
-  return outcome.status;
+  return last.outcome;
 }
 
 // Before the commit was sent nothing of the work can be there; while it is under way, nobody knows.
-PostgresqlWorker::Outcome PostgresqlWorker::run_once(PendingWork& pending) {
+PostgresqlWorker::Attempt PostgresqlWorker::run_once(PendingWork& pending) {
   connection_->begin({access_, pending.durability, pending.deadline});
   WorkTransaction transaction(*connection_);
-  Status status = pending.work(transaction);
-  const Status& lost = transaction.error();
-  if (status.ok()) status = lost;
-  if (!status.ok()) {
+  WorkOutcome outcome = transaction.run(pending.work);
+  if (!outcome.status.ok()) {
     connection_->roll_back();
-    const bool gone = lost.code() == Code::kUnavailable && connection_->lost();
-    return {std::move(status), gone || lost.code() == Code::kAborted};
+    const Code lost = outcome.database.code();
+    const bool gone = lost == Code::kUnavailable && connection_->lost();
+    return {std::move(outcome), gone || lost == Code::kAborted};
   }
-  status = connection_->commit(shared_.channel, transaction.noted());
-  const bool again = status.code() == Code::kAborted;
-  return {std::move(status), again, transaction.noted()};
+  Status committed = connection_->commit(shared_.channel, outcome.noted);
+  if (committed.ok()) return {std::move(outcome)};
+  const bool again = committed.code() == Code::kAborted;
+  return {WorkOutcome(std::move(committed)), again};
 }
 
 Status PostgresqlWorker::connect(TimePoint deadline) {

@@ -14,6 +14,7 @@
 #include "store/detail/postgresql_watch.h"
 #include "store/detail/store_probe.h"
 #include "store/detail/work_queue.h"
+#include "store/detail/work_transaction.h"
 
 namespace cortex::store {
 
@@ -41,14 +42,13 @@ class PostgresqlWorker {
   void run(PendingWork& pending) noexcept;
 
  private:
-  struct Outcome {
-    Status status;
+  struct Attempt {
+    WorkOutcome outcome;
     bool again = false;
-    std::int64_t noted = 0;
   };
 
-  Status run_until_settled(PendingWork& pending);
-  Outcome run_once(PendingWork& pending);
+  WorkOutcome run_until_settled(PendingWork& pending);
+  Attempt run_once(PendingWork& pending);
   Status connect(TimePoint deadline);
   void pause(std::size_t attempt, TimePoint deadline);
 

@@ -9,14 +9,11 @@
 
 #include "base/thread.h"
 #include "store/detail/caller.h"
-#include "store/detail/change_feed.h"
-#include "store/detail/expiry_watch.h"
+#include "store/detail/queued_store.h"
 #include "store/detail/schema_steps.h"
 #include "store/detail/sqlite_backup.h"
 #include "store/detail/sqlite_connection.h"
 #include "store/detail/sqlite_writer.h"
-#include "store/detail/store_probe.h"
-#include "store/detail/work_queue.h"
 #include "store/detail/work_transaction.h"
 
 namespace cortex::store {
@@ -32,7 +29,7 @@ constexpr std::chrono::seconds kBusyLimit{5};
 constexpr const char* kWriteAhead =
     "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864; PRAGMA synchronous = FULL;";
 
-class SqliteStore final : public Store {
+class SqliteStore final : public QueuedStore {
  public:
   using Connections = std::vector<std::unique_ptr<SqliteConnection>>;
 
@@ -42,11 +39,7 @@ class SqliteStore final : public Store {
       Connections readers,
       std::int64_t revision
   )
-      : path_(options.address),
-        writes_(StoreProbe::Side::kWriting, options, probe_),
-        reads_(StoreProbe::Side::kReading, options, probe_),
-        expiry_({&writes_, &reads_}, options.deadline),
-        writer_(std::move(writer), feed_, probe_) {
+      : QueuedStore(options), path_(options.address), writer_(std::move(writer), feed_, probe_) {
     feed_.advance(revision);
     threads_.emplace_back("store-w", [this] { run_writer(); });
     for (std::size_t i = 0; i < readers.size(); ++i) {
@@ -58,26 +51,8 @@ class SqliteStore final : public Store {
     }
   }
 
-  ~SqliteStore() override {
-    writes_.close();
-    reads_.close();
-  }
+  ~SqliteStore() override { close(); }
 
-  void write(Work work, Done done, Durability durability) override {
-    writes_.submit(std::move(work), std::move(done), durability);
-  }
-  void read(Work work, Done done) override {
-    reads_.submit(std::move(work), std::move(done), Durability::kStrict);
-  }
-  [[nodiscard]] std::int64_t revision() const override { return feed_.revision(); }
-  void on_change(std::function<void(std::int64_t)> changed) override {
-    feed_.on_change(std::move(changed));
-  }
-  [[nodiscard]] StoreHealth health() const override {
-    StoreHealth health = probe_.health();
-    health.waiting = writes_.size() + reads_.size();
-    return health;
-  }
   [[nodiscard]] Status backup(const std::filesystem::path& to) override {
     check_may_wait();
     return backup_sqlite(path_, to);
@@ -99,38 +74,34 @@ class SqliteStore final : public Store {
   void run_reader(SqliteConnection& connection) {
     for (auto taken = reads_.take(1); !taken.empty(); taken = reads_.take(1)) {
       PendingWork& pending = taken.front();
-      const Status status = run_read(connection, pending);
-      probe_.observe(StoreProbe::Side::kReading, status);
-      pending.done(status);
+      const WorkOutcome outcome = run_read(connection, pending);
+      probe_.observe(StoreProbe::Side::kReading, outcome.database);
+      pending.done(outcome.status);
       taken.clear();  // likewise
     }
   }
 
   // BEGIN takes the snapshot with the first statement, and every commit whose done() was called is
   // in the file by then.
-  static Status run_read(SqliteConnection& connection, PendingWork& pending) noexcept {
+  static WorkOutcome run_read(SqliteConnection& connection, PendingWork& pending) noexcept {
     if (steady_clock().now() >= pending.deadline) {
-      return deadline_exceeded("the work waited too long for the database");
+      return WorkOutcome(deadline_exceeded("the work waited too long for the database"));
     }
-    CORTEX_RETURN_IF_ERROR(connection.run_script("BEGIN"));
+    if (Status begun = connection.run_script("BEGIN"); !begun.ok()) {
+      return WorkOutcome(std::move(begun));
+    }
     connection.set_deadline(pending.deadline);
     WorkTransaction transaction(connection);
-    Status status = pending.work(transaction);
+    WorkOutcome outcome = transaction.run(pending.work);
     connection.set_deadline(kNoDeadline);
-    if (status.ok()) status = transaction.error();
     if (connection.in_transaction()) {
-      const Status end = connection.run_script("ROLLBACK");
-      if (status.ok()) status = end;
+      Status end = connection.run_script("ROLLBACK");
+      if (outcome.status.ok() && !end.ok()) return WorkOutcome(std::move(end));
     }
-    return status;
+    return outcome;
   }
 
   const std::string path_;
-  StoreProbe probe_;
-  ChangeFeed feed_;
-  WorkQueue writes_;
-  WorkQueue reads_;
-  ExpiryWatch expiry_;
   SqliteWriter writer_;
   std::vector<Thread> threads_;  // ends first
 };

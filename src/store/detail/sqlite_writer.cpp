@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "store/detail/work_transaction.h"
-
 namespace cortex::store {
 
 SqliteWriter::SqliteWriter(
@@ -14,7 +12,7 @@ SqliteWriter::SqliteWriter(
     : connection_(std::move(connection)), feed_(feed), probe_(probe) {}
 
 void SqliteWriter::run(std::vector<PendingWork>& group) noexcept {
-  std::vector<Outcome> outcomes(group.size());
+  std::vector<WorkOutcome> outcomes(group.size());
   if (group.size() == 1 || !run_together(group, outcomes)) {
     std::transform(group.begin(), group.end(), outcomes.begin(), [this](PendingWork& pending) {
       return run_alone(pending);
@@ -23,7 +21,9 @@ void SqliteWriter::run(std::vector<PendingWork>& group) noexcept {
   answer(group, outcomes);
 }
 
-bool SqliteWriter::run_together(std::vector<PendingWork>& group, std::vector<Outcome>& outcomes) {
+bool SqliteWriter::run_together(
+    std::vector<PendingWork>& group, std::vector<WorkOutcome>& outcomes
+) {
   const bool strict = std::any_of(group.begin(), group.end(), [](const PendingWork& pending) {
     return pending.durability == Durability::kStrict;
   });
@@ -33,32 +33,34 @@ bool SqliteWriter::run_together(std::vector<PendingWork>& group, std::vector<Out
     if (!connection_->in_transaction()) return false;
   }
   if (!commit().ok()) return false;
-  const auto works = std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
-    return outcome.status.ok();
-  });
+  const auto works =
+      std::count_if(outcomes.begin(), outcomes.end(), [](const WorkOutcome& outcome) {
+        return outcome.status.ok();
+      });
   probe_.count_commit(static_cast<std::size_t>(works));
   return true;
 }
 
 // A statement that fails in the middle can cost SQLite the whole transaction; so can a savepoint
 // that cannot be undone, which is then rolled back here.
-SqliteWriter::Outcome SqliteWriter::run_in_savepoint(PendingWork& pending) {
+WorkOutcome SqliteWriter::run_in_savepoint(PendingWork& pending) {
   if (Status status = connection_->run_script("SAVEPOINT work"); !status.ok()) {
     roll_back();
-    return {std::move(status)};
+    return WorkOutcome(std::move(status));
   }
-  Outcome outcome = run_work(pending);
+  WorkOutcome outcome = run_work(pending);
   if (!connection_->in_transaction()) return outcome;
   const char* end = outcome.status.ok() ? "RELEASE work" : "ROLLBACK TO work; RELEASE work";
   if (!connection_->run_script(end).ok()) roll_back();
   return outcome;
 }
 
-SqliteWriter::Outcome SqliteWriter::run_alone(PendingWork& pending) {
-  if (Status status = begin(pending.durability); !status.ok()) return {std::move(status)};
-  Outcome outcome = run_work(pending);
-  if (outcome.status.ok()) outcome.status = commit();
+WorkOutcome SqliteWriter::run_alone(PendingWork& pending) {
+  if (Status status = begin(pending.durability); !status.ok())
+    return WorkOutcome(std::move(status));
+  WorkOutcome outcome = run_work(pending);
   if (outcome.status.ok()) {
+    if (Status status = commit(); !status.ok()) return WorkOutcome(std::move(status));
     probe_.count_commit(1);
   } else {
     roll_back();
@@ -66,16 +68,15 @@ SqliteWriter::Outcome SqliteWriter::run_alone(PendingWork& pending) {
   return outcome;
 }
 
-SqliteWriter::Outcome SqliteWriter::run_work(PendingWork& pending) {
+WorkOutcome SqliteWriter::run_work(PendingWork& pending) {
   if (steady_clock().now() >= pending.deadline) {
-    return {deadline_exceeded("the work waited too long for the database")};
+    return WorkOutcome(deadline_exceeded("the work waited too long for the database"));
   }
   connection_->set_deadline(pending.deadline);
   WorkTransaction transaction(*connection_);
-  Status status = pending.work(transaction);
+  WorkOutcome outcome = transaction.run(pending.work);
   connection_->set_deadline(kNoDeadline);
-  if (status.ok()) status = transaction.error();
-  return {std::move(status), transaction.noted()};
+  return outcome;
 }
 
 // The setting can be changed between transactions only.
@@ -102,11 +103,13 @@ void SqliteWriter::roll_back() {
   CHECK(status.ok() || !connection_->in_transaction(), "SQLite always ends a transaction");
 }
 
-void SqliteWriter::answer(std::vector<PendingWork>& group, const std::vector<Outcome>& outcomes) {
+void SqliteWriter::answer(
+    std::vector<PendingWork>& group, const std::vector<WorkOutcome>& outcomes
+) {
   std::int64_t newest = 0;
-  for (const Outcome& outcome : outcomes) {
+  for (const WorkOutcome& outcome : outcomes) {
     if (outcome.status.ok()) newest = std::max(newest, outcome.noted);
-    probe_.observe(StoreProbe::Side::kWriting, outcome.status);
+    probe_.observe(StoreProbe::Side::kWriting, outcome.database);
   }
   feed_.advance(newest);
   for (std::size_t i = 0; i < group.size(); ++i) group[i].done(outcomes[i].status);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "store/detail/sqlite_connection.h"
 #include "store/detail/store_probe.h"
 #include "store/detail/work_queue.h"
+#include "store/detail/work_transaction.h"
 
 namespace cortex::store {
 
@@ -23,20 +23,15 @@ class SqliteWriter {
   void run(std::vector<PendingWork>& group) noexcept;
 
  private:
-  struct Outcome {
-    Status status;
-    std::int64_t noted = 0;  // the newest revision; 0 for none
-  };
-
   // True when the transaction of all was committed; else nothing of it is there.
-  bool run_together(std::vector<PendingWork>& group, std::vector<Outcome>& outcomes);
-  Outcome run_alone(PendingWork& pending);
-  Outcome run_work(PendingWork& pending);
-  Outcome run_in_savepoint(PendingWork& pending);
+  bool run_together(std::vector<PendingWork>& group, std::vector<WorkOutcome>& outcomes);
+  WorkOutcome run_alone(PendingWork& pending);
+  WorkOutcome run_work(PendingWork& pending);
+  WorkOutcome run_in_savepoint(PendingWork& pending);
   Status begin(Durability durability);
   Status commit();
   void roll_back();
-  void answer(std::vector<PendingWork>& group, const std::vector<Outcome>& outcomes);
+  void answer(std::vector<PendingWork>& group, const std::vector<WorkOutcome>& outcomes);
 
   const std::unique_ptr<SqliteConnection> connection_;
   ChangeFeed& feed_;

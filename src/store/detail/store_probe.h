@@ -20,8 +20,8 @@ class StoreProbe {
 
   void count_commit(std::size_t works);
   void count_refusal() { ++refusals_; }
-  // Looks at what became of a work: faults of the database are counted, and those that say it is
-  // lost, full or broken make it unavailable until works of the same kind succeed.
+  // Looks at the database's part of a work's outcome: faults are counted, and those that say it is
+  // lost, full or broken make it unavailable until works of the same kind find no such fault.
   void observe(Side side, const Status& status);
   // The database answers again.
   void found();

@@ -8,6 +8,12 @@
 
 namespace cortex::store {
 
+WorkOutcome WorkTransaction::run(const Store::Work& work) {
+  Status status = work(*this);
+  if (status.ok()) status = error_;
+  return {std::move(status), error_, noted_};
+}
+
 template <typename T>
 Result<T> WorkTransaction::keep_error(Result<T> result) {
   if (!result.ok() && error_.ok()) error_ = result.status();

@@ -2,7 +2,6 @@
 #include "app/application.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "app/http_metrics.h"
@@ -39,14 +38,6 @@ registry::ControlMode control_mode(config::ModelControl control) {
   return registry::ControlMode::kNone;
 }
 
-Status make_data_folder(const std::string& path) {
-  if (path.empty()) return {};
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return failed_precondition("data: cannot make '" + path + "': " + error.message());
-  return {};
-}
-
 }  // namespace
 
 Application::Application(const config::Settings& settings)
@@ -63,7 +54,6 @@ Application::~Application() { stop(); }
 
 Result<std::unique_ptr<Application>> Application::make(const config::Settings& settings) {
   std::unique_ptr<Application> app(new Application(settings));
-  CORTEX_RETURN_IF_ERROR(make_data_folder(settings.data));
   CORTEX_RETURN_IF_ERROR(app->build_keys());
   CORTEX_RETURN_IF_ERROR(app->build_storage());
   app->build_metrics();

@@ -112,8 +112,8 @@ Storage::Storage(
     std::unique_ptr<store::ArtifactStore> artifacts,
     fs::path models
 )
-    : store_(std::move(store)),
-      artifacts_(std::move(artifacts)),
+    : artifacts_(std::move(artifacts)),
+      store_(std::move(store)),
       models_(std::move(models)),
       collector_("collector", [this] { collect(); }) {}
 

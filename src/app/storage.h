@@ -15,8 +15,8 @@
 namespace cortex::app {
 
 // What a server keeps: the database, the artifacts, and the folders that stored models are served
-// from. Nothing refers to a blob any more: its bytes go some time later, by a thread of its own,
-// "collector".
+// from. A thread of its own, "collector", deletes blobs some time after the last reference to them
+// went, and uploads that nobody finished.
 class Storage {
  public:
   // Opens or makes what the settings name; null when they name neither a data folder nor a
@@ -36,8 +36,8 @@ class Storage {
   );
   void collect();
 
-  const std::unique_ptr<store::Store> store_;
   const std::unique_ptr<store::ArtifactStore> artifacts_;
+  const std::unique_ptr<store::Store> store_;  // its works may use the artifacts: ends before them
   const std::filesystem::path models_;
   Mailbox<bool> end_{1};
   Thread collector_;

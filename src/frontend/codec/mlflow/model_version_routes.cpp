@@ -83,7 +83,8 @@ Status resolve(
 Status check_prompt_source(const std::string& source) {
   if (source == "dummy-source" || source == "prompt-template") return {};
   return invalid_argument(
-      "Invalid prompt source: '" + source + "'. A prompt's source is a placeholder."
+      "Invalid prompt source: '" + source +
+      "'. A prompt's source is 'dummy-source' or 'prompt-template'."
   );
 }
 

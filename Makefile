@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door. Everything that these targets need is brought by tools/deps.
 .DEFAULT_GOAL := help
-.PHONY: help serve build test test-full check bench format clean
+.PHONY: help serve build test test-full check bench bench-registry format clean
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: ## set up, build, and serve the demo model; flags: make serve ARGS="--http-port 9000"
 	@tools/deps build demo
@@ -31,6 +31,11 @@ bench: ## speed against a bare loop and the raw engine, in the same run
 	@tools/deps build demo bench
 	@$(MAKE) --no-print-directory compile TARGETS="--target cortex bare_loop raw_engine"
 	@. tools/paths.sh && python3 bench/compare.py --build build/release $(ARGS)
+
+bench-registry: ## registry, tracking and artifacts against a real mlflow server, in the same run
+	@tools/deps build demo bench test
+	@$(MAKE) --no-print-directory compile
+	@. tools/paths.sh && python3 bench/registry.py --build build/release $(ARGS)
 
 format: ## rewrite our C++ in the house's format
 	@tools/format

@@ -10,12 +10,14 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "net/http_message.h"
 
 namespace cortex::net {
 
 struct HttpClientOptions {
   std::string url =
       "http://127.0.0.1:8000";  // scheme, host and port; a path is put before every target
+  std::string ca_file;          // of https; empty: the system's certificates
   std::string key;              // sent as a bearer token; empty: none
   std::chrono::milliseconds timeout{60'000};  // of one call, connecting included
   std::size_t body_bytes_max = 1ull << 30;    // of an answer
@@ -29,27 +31,23 @@ struct HttpCall {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-struct HttpAnswer {
-  int status = 0;
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-
-  [[nodiscard]] std::string_view header(std::string_view lower_case_name) const;
-};
+using HttpAnswer = HttpResponse;
 
 // One kept-alive connection to one server, opened at the first call and again when the server
 // closed it between calls. Every call ends by its time-out. A call is sent a second time only when
-// the kept connection was closed before a byte of the answer came. Thread: one at a time.
+// the kept connection turned out closed before a byte of the answer came and its method is
+// idempotent. Many servers, or bodies that are not held in memory: HttpPool. Thread: one at a time.
 class HttpClient {
  public:
-  // kInvalidArgument for a URL that is not http://host[:port][/path].
+  // kInvalidArgument for a URL that is not http(s)://host[:port][/path]; kFailedPrecondition when
+  // the CA certificates cannot be read.
   [[nodiscard]] static Result<HttpClient> make(HttpClientOptions options);
   HttpClient(HttpClient&&) noexcept;
   HttpClient& operator=(HttpClient&&) noexcept;
   ~HttpClient();
 
   // Whatever the server answered, 4xx and 5xx too. kUnavailable when it cannot be reached or breaks
-  // off, kDeadlineExceeded after the time-out.
+  // off, kDeadlineExceeded after the time-out, kResourceExhausted over a limit.
   [[nodiscard]] Result<HttpAnswer> send(const HttpCall& call);
 
  private:
@@ -57,8 +55,5 @@ class HttpClient {
   explicit HttpClient(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// `text` with everything but letters, digits and "-._~" percent-encoded: one segment of a path.
-[[nodiscard]] std::string path_segment(std::string_view text);
 
 }  // namespace cortex::net

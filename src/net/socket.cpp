@@ -55,14 +55,20 @@ void Socket::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-Status Socket::wait(short events, TimePoint deadline) const {
+Status Socket::wait(Ready ready, TimePoint deadline) const {
+  const short events = ready == Ready::kRead ? POLLIN : POLLOUT;
   pollfd entry{fd_, events, 0};
   for (;;) {
-    const int ready = ::poll(&entry, 1, milliseconds_until(deadline));
-    if (ready > 0) return {};
-    if (ready == 0) return deadline_exceeded("no answer in time");
+    const int events_now = ::poll(&entry, 1, milliseconds_until(deadline));
+    if (events_now > 0) return {};
+    if (events_now == 0) return deadline_exceeded("no answer in time");
     if (errno != EINTR) return broken("poll", errno);
   }
+}
+
+bool Socket::has_input() const {
+  pollfd entry{fd_, POLLIN, 0};
+  return ::poll(&entry, 1, 0) != 0;
 }
 
 Result<Socket> Socket::connect(
@@ -81,7 +87,7 @@ Result<Socket> Socket::connect(
     if (!socket.open()) continue;
     int error = ::connect(socket.fd_, at->ai_addr, at->ai_addrlen) == 0 ? 0 : errno;
     if (error == EINPROGRESS) {
-      CORTEX_RETURN_IF_ERROR(socket.wait(POLLOUT, deadline));
+      CORTEX_RETURN_IF_ERROR(socket.wait(Ready::kWrite, deadline));
       error = pending_error(socket.fd_);
     }
     if (error == 0) return socket;
@@ -103,7 +109,7 @@ Status Socket::write(std::string_view first, std::string_view second, TimePoint 
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return broken("the connection broke", errno);
-      CORTEX_RETURN_IF_ERROR(wait(POLLOUT, deadline));
+      CORTEX_RETURN_IF_ERROR(wait(Ready::kWrite, deadline));
       continue;
     }
     const auto of_first = std::min(first.size(), static_cast<std::size_t>(sent));
@@ -119,7 +125,7 @@ Result<std::size_t> Socket::read(std::span<char> into, TimePoint deadline) {
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return broken("the connection broke", errno);
-    CORTEX_RETURN_IF_ERROR(wait(POLLIN, deadline));
+    CORTEX_RETURN_IF_ERROR(wait(Ready::kRead, deadline));
   }
 }
 

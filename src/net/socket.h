@@ -15,12 +15,15 @@ namespace cortex::net {
 // A TCP connection whose every wait has a deadline. Closed when it goes. Thread: one at a time.
 class Socket {
  public:
+  enum class Ready { kRead, kWrite };
+
   Socket() = default;
   Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket() { close(); }
 
-  // Tries every address of the host in turn. kUnavailable with the reason of the last one.
+  // Tries every address of the host in turn. kUnavailable with the reason of the last one. The look
+  // up of a name takes as long as the system's resolver lets it.
   [[nodiscard]] static Result<Socket> connect(
       const std::string& host, const std::string& port, TimePoint deadline
   );
@@ -30,11 +33,15 @@ class Socket {
   [[nodiscard]] Status write(std::string_view first, std::string_view second, TimePoint deadline);
   // At least one byte; 0 at the end of the stream.
   [[nodiscard]] Result<std::size_t> read(std::span<char> into, TimePoint deadline);
+  // kDeadlineExceeded when it is not ready by then.
+  [[nodiscard]] Status wait(Ready ready, TimePoint deadline) const;
+  // Whether read() would not wait: bytes, the end, or an error are there.
+  [[nodiscard]] bool has_input() const;
+  [[nodiscard]] int descriptor() const { return fd_; }
   void close();
 
  private:
   explicit Socket(int fd) : fd_(fd) {}
-  [[nodiscard]] Status wait(short events, TimePoint deadline) const;
 
   int fd_ = -1;
 };

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The protocol of artifact_index.h, step by step against a store whose clock stands still, and on a
 // real folder.
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
 #include <functional>
 #include <map>
 #include <optional>
@@ -63,6 +59,7 @@ class SteppedArtifacts final : public ArtifactStore {
     }
     return out;
   }
+  Result<std::uint64_t> sweep(Duration) override { return unimplemented("sweep"); }
   Result<Blob> join(std::span<const Blob>) override { return unimplemented("join"); }
   Status materialise(const std::string&, const std::filesystem::path&) override {
     return unimplemented("materialise");

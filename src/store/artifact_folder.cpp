@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
@@ -23,6 +22,7 @@
 
 #include "base/log.h"
 #include "store/artifact_digest.h"
+#include "store/detail/random_name.h"
 
 namespace cortex::store {
 namespace {
@@ -33,21 +33,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kWriteBackBytes = 8 * 1024 * 1024;
 constexpr std::size_t kWindowBytes = 1024 * 1024;
 constexpr mode_t kBlobMode = 0444;
-
-std::string random_name() {
-  std::array<unsigned char, 16> raw{};
-  CHECK(
-      ::getrandom(raw.data(), raw.size(), 0) == static_cast<ssize_t>(raw.size()),
-      "the kernel gives random bytes"
-  );
-  std::string name;
-  for (const unsigned char byte : raw) {
-    std::array<char, 3> text{};
-    std::snprintf(text.data(), text.size(), "%02x", byte);
-    name.append(text.data(), 2);
-  }
-  return name;
-}
 
 struct Folder {
   fs::path root;
@@ -86,15 +71,19 @@ Result<std::pair<File, fs::path>> make_incoming(const Folder& folder) {
   return unavailable("the artifact store is being cleaned");
 }
 
-void remove_dead_uploads(const fs::path& incoming) {
+// The number of bytes.
+std::uint64_t remove_dead_uploads(const fs::path& incoming) {
+  std::uint64_t freed = 0;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(incoming, error)) {
     const File file(::open(entry.path().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file.is_open() || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    if (::unlink(entry.path().c_str()) == 0) {
-      log::info("removed what a dead upload left", {{"file", entry.path().string()}});
-    }
+    struct stat info{};
+    if (::fstat(file.get(), &info) != 0 || ::unlink(entry.path().c_str()) != 0) continue;
+    log::info("removed what a dead upload left", {{"file", entry.path().string()}});
+    freed += static_cast<std::uint64_t>(info.st_size);
   }
+  return freed;
 }
 
 // Makes a missing folder and its name durable.
@@ -240,6 +229,8 @@ class ArtifactFolder final : public ArtifactStore {
 
   Result<bool> remove(const std::string& digest, Duration age) override;
   Result<std::vector<StoredBlob>> list(std::string_view after, std::size_t limit) override;
+  // An upload of a living process has a lock.
+  Result<std::uint64_t> sweep(Duration) override { return remove_dead_uploads(folder_.incoming); }
   Result<Blob> join(std::span<const Blob> parts) override;
   Status materialise(const std::string& digest, const fs::path& to) override;
 
@@ -357,31 +348,12 @@ Status make_folders(const Folder& folder) {
 
 }  // namespace
 
-bool is_digest(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-Status check_blob(ArtifactStore& artifacts, const Blob& blob) {
-  CORTEX_ASSIGN_OR_RETURN(const auto reader, artifacts.open(blob.digest));
-  std::vector<std::byte> window(kWindowBytes);
-  Digest digest;
-  std::uint64_t offset = 0;
-  while (true) {
-    CORTEX_ASSIGN_OR_RETURN(const std::size_t size, reader->read(offset, window));
-    if (size == 0) break;
-    digest.add(std::span(window).first(size));
-    offset += size;
-  }
-  if (offset == blob.size && digest.finish() == blob.digest) return {};
-  return {Code::kDataLoss, "a blob is not what its digest says", {blob.digest}};
-}
-
 Result<std::unique_ptr<ArtifactStore>> open_artifact_folder(
     const fs::path& folder, const DiskCalls& calls
 ) {
   Folder made{folder, folder / "incoming", folder / "sha256", calls};
   CORTEX_RETURN_IF_ERROR(make_folders(made));
-  remove_dead_uploads(made.incoming);
+  (void)remove_dead_uploads(made.incoming);
   return std::unique_ptr<ArtifactStore>(std::make_unique<ArtifactFolder>(std::move(made)));
 }
 

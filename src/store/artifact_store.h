@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,8 +45,9 @@ class BlobWriter {
   [[nodiscard]] virtual Result<Blob> finish() = 0;
 };
 
-// An open blob; it can be read to its end even if it is collected meanwhile. Thread: one at a time;
-// read() blocks.
+// An open blob. In a folder it can be read to its end even if it is collected meanwhile; in an S3
+// store it is kNotFound from then on, which is longer after its opening than the grace of
+// artifact_index.h. Thread: one at a time; read() blocks.
 class BlobReader {
  public:
   virtual ~BlobReader() = default;
@@ -53,6 +56,17 @@ class BlobReader {
   [[nodiscard]] virtual Result<std::size_t> read(
       std::uint64_t offset, std::span<std::byte> out
   ) = 0;
+};
+
+// What a store has moved over a network since it was opened.
+struct ArtifactTraffic {
+  std::uint64_t uploads = 0;    // blobs that came in whole
+  std::uint64_t downloads = 0;  // blobs that were opened or materialised
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t repeats = 0;   // calls made again
+  std::uint64_t failures = 0;  // calls given up
 };
 
 // Where blobs lie: a folder, or an S3-compatible store. It knows no references: artifact_index
@@ -75,6 +89,10 @@ class ArtifactStore {
       std::string_view after, std::size_t limit
   ) = 0;
 
+  // Removes what uploads left behind that died longer ago than `age`, which is longer than any
+  // upload takes; the number of bytes, as far as they are known.
+  [[nodiscard]] virtual Result<std::uint64_t> sweep(Duration age) = 0;
+
   // One blob of the bytes of `parts`, one behind the other. Where the file system can, they share
   // their place on the disk. kNotFound when one is missing; kDataLoss when one is not what its
   // digest says.
@@ -86,6 +104,14 @@ class ArtifactStore {
   [[nodiscard]] virtual Status materialise(
       const std::string& digest, const std::filesystem::path& to
   ) = 0;
+
+  // Where anybody can read the blob without us, for as long as `lifetime`. kUnimplemented where
+  // there is no such place; kNotFound.
+  [[nodiscard]] virtual Result<std::string> presign(
+      const Blob& blob, std::chrono::seconds lifetime
+  );
+  // Nothing for a store on a disk.
+  [[nodiscard]] virtual std::optional<ArtifactTraffic> traffic() const { return std::nullopt; }
 };
 
 // Reads a whole blob: kDataLoss when its bytes are not what its name and `size` say, kNotFound when

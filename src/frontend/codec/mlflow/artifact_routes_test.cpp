@@ -115,6 +115,7 @@ class GatedArtifacts final : public store::ArtifactStore {
   Result<std::vector<store::StoredBlob>> list(std::string_view after, std::size_t limit) override {
     return inner_->list(after, limit);
   }
+  Result<std::uint64_t> sweep(Duration age) override { return inner_->sweep(age); }
   Result<store::Blob> join(std::span<const store::Blob> parts) override {
     return inner_->join(parts);
   }

@@ -2,18 +2,14 @@
 #include "store/artifact_folder.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -23,8 +19,6 @@ namespace cortex::store {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::chrono::hours kHour{1};
 
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
@@ -105,22 +99,6 @@ TEST_F(ArtifactFolder, gives_back_what_was_put_in) {
   EXPECT_TRUE(check_blob(*store_, *blob).ok());
 }
 
-TEST_F(ArtifactFolder, takes_an_empty_blob_and_one_in_pieces) {
-  EXPECT_EQ(get(put("")->digest), "");
-  const auto writer = store_->begin();
-  ASSERT_TRUE(writer.ok());
-  std::string whole;
-  for (int i = 0; i < 300; ++i) {
-    const std::string piece(static_cast<std::size_t>(i * 131), static_cast<char>('a' + i % 26));
-    whole += piece;
-    ASSERT_TRUE(writer.value()->write(bytes_of(piece)).ok());
-  }
-  const auto blob = writer.value()->finish();
-  ASSERT_TRUE(blob.ok());
-  EXPECT_EQ(blob->digest, digest_of(whole));
-  EXPECT_EQ(get(blob->digest, 0, 16 << 20), whole);
-}
-
 TEST_F(ArtifactFolder, keeps_equal_bytes_once) {
   EXPECT_EQ(put("same")->digest, put("same")->digest);
   EXPECT_EQ(files_in(blobs()), 1U);
@@ -136,26 +114,6 @@ TEST_F(ArtifactFolder, shows_nothing_of_an_upload_before_its_end) {
     EXPECT_FALSE(store_->contains(digest_of("half")).value());
   }
   EXPECT_EQ(files_in(incoming()), 0U);
-}
-
-TEST_F(ArtifactFolder, knows_no_blob_by_a_name_that_is_no_digest) {
-  for (const std::string name :
-       {"", "..", "../../etc/passwd", "2C", "/etc/passwd", "zz", "abc\0def"}) {
-    EXPECT_EQ(store_->open(name).status().code(), Code::kNotFound);
-    EXPECT_FALSE(store_->contains(name).value());
-    EXPECT_TRUE(store_->remove(name, {}).value());
-    EXPECT_EQ(store_->materialise(name, folder_ / "x").code(), Code::kNotFound);
-  }
-  EXPECT_EQ(store_->open(digest_of("nothing")).status().code(), Code::kNotFound);
-}
-
-TEST_F(ArtifactFolder, removes_what_is_old_enough) {
-  const std::string digest = put("x")->digest;
-  EXPECT_FALSE(store_->remove(digest, kHour).value());
-  EXPECT_TRUE(store_->contains(digest).value());
-  EXPECT_TRUE(store_->remove(digest, {}).value());
-  EXPECT_FALSE(store_->contains(digest).value());
-  EXPECT_TRUE(store_->remove(digest, kHour).value());
 }
 
 TEST_F(ArtifactFolder, writing_the_same_bytes_again_makes_a_blob_young) {
@@ -183,26 +141,6 @@ TEST_F(ArtifactFolder, an_open_blob_is_read_to_its_end_after_its_removal) {
   std::string out(9, '\0');
   EXPECT_EQ(reader.value()->read(0, std::as_writable_bytes(std::span(out))).value(), 9U);
   EXPECT_EQ(out, "long gone");
-}
-
-TEST_F(ArtifactFolder, lists_blobs_by_digest) {
-  std::vector<std::string> digests;
-  for (int i = 0; i < 40; ++i) digests.push_back(put(std::to_string(i))->digest);
-  std::sort(digests.begin(), digests.end());
-  std::vector<std::string> seen;
-  std::string after;
-  while (true) {
-    const auto page = store_->list(after, 7);
-    ASSERT_TRUE(page.ok());
-    for (const StoredBlob& one : page.value()) {
-      EXPECT_GE(one.blob.size, 1U);
-      EXPECT_LT(one.age, kHour);
-      seen.push_back(one.blob.digest);
-    }
-    if (page->size() < 7) break;
-    after = seen.back();
-  }
-  EXPECT_EQ(seen, digests);
 }
 
 TEST_F(ArtifactFolder, materialises_by_a_link) {
@@ -308,72 +246,6 @@ TEST_F(ArtifactFolder, a_disk_that_fails_at_any_call_leaves_nothing_of_the_uploa
   }
 }
 
-// Runs `body` in a process of its own; its exit code, or minus the signal that ended it.
-template <typename Body>
-int in_child(Body body, std::atomic<bool>* started = nullptr) {
-  const pid_t child = ::fork();
-  if (child == 0) std::_Exit(body());
-  if (started != nullptr) *started = true;
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-TEST_F(ArtifactFolder, a_file_that_may_not_grow_is_refused_and_leaves_nothing) {
-  const int outcome = in_child([this] {
-    std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{64 * 1024, 64 * 1024};
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
-    if (put(std::string(200'000, 'x')).status().code() != Code::kResourceExhausted) return 3;
-    return put("small").ok() ? 0 : 4;
-  });
-  EXPECT_EQ(outcome, 0);
-  EXPECT_EQ(files_in(incoming()), 0U);
-  EXPECT_EQ(files_in(blobs()), 1U);
-}
-
-// Every blob that is there is whole.
-void expect_whole(ArtifactStore& store) {
-  const auto all = store.list("", 1'000'000);
-  ASSERT_TRUE(all.ok());
-  for (const StoredBlob& one : all.value()) {
-    EXPECT_TRUE(check_blob(store, one.blob).ok()) << one.blob.digest;
-  }
-}
-
-TEST_F(ArtifactFolder, a_killed_process_leaves_whole_blobs_and_what_the_next_one_removes) {
-  std::size_t left = 0;
-  for (int round = 0; round < 12; ++round) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      for (int i = 0;; ++i) {
-        const auto writer = store_->begin();
-        for (int piece = 0; piece < 20; ++piece) {
-          const std::string text(5'000, static_cast<char>('a' + (i + piece + round) % 26));
-          if (!writer.value()->write(bytes_of(text)).ok()) std::_Exit(1);
-        }
-        if (!writer.value()->finish().ok()) std::_Exit(1);
-      }
-    }
-    // At another moment of its work each time.
-    const std::size_t enough = files_in(blobs()) + static_cast<std::size_t>(round % 3);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (files_in(blobs()) < enough || files_in(incoming()) == 0) {
-      if (std::chrono::steady_clock::now() > deadline) break;
-    }
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status));
-    left += files_in(incoming());
-    reopen();
-    EXPECT_EQ(files_in(incoming()), 0U);
-    expect_whole(*store_);
-  }
-  EXPECT_GT(left, 0U);
-}
-
 TEST_F(ArtifactFolder, opening_spares_the_uploads_of_living_processes) {
   const auto writer = store_->begin();
   ASSERT_TRUE(writer.ok());
@@ -383,26 +255,6 @@ TEST_F(ArtifactFolder, opening_spares_the_uploads_of_living_processes) {
   const auto blob = writer.value()->finish();
   ASSERT_TRUE(blob.ok()) << blob.status().to_string();
   EXPECT_TRUE(other.value()->contains(blob->digest).value());
-}
-
-TEST_F(ArtifactFolder, what_finishes_beside_a_removal_is_there) {
-  const auto other = open_artifact_folder(folder_ / "artifacts");
-  ASSERT_TRUE(other.ok());
-  const std::string digest = digest_of("contested");
-  std::atomic<bool> stop{false};
-  std::thread remover([&] {
-    while (!stop) EXPECT_TRUE(other.value()->remove(digest, kHour).ok());
-  });
-  for (int i = 0; i < 60; ++i) {
-    ASSERT_TRUE(put("contested").ok());
-    // Young, so the other one must not have taken it.
-    EXPECT_EQ(get(digest), "contested");
-    if (i % 2 == 0) {
-      EXPECT_TRUE(store_->remove(digest, {}).value());
-    }
-  }
-  stop = true;
-  remover.join();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/artifact_place.h"
 #include "app/http_metrics.h"
 #include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
@@ -98,6 +99,7 @@ void Application::build_metrics() {
   if (storage_) {
     metrics_.add_collector([this](metrics::Exposition& out) {
       write_store_health(out, storage_->store().health());
+      write_artifact_traffic(out, storage_->artifacts());
     });
   }
   metrics::add_process_metrics(metrics_);

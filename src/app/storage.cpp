@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/artifact_place.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/catalog/catalog_schema.h"
@@ -23,8 +24,11 @@ namespace fs = std::filesystem;
 // finds its bytes there already has that long to refer to them.
 constexpr Duration kCollectEvery = std::chrono::minutes(10);
 constexpr Duration kCollectGrace = std::chrono::hours(1);
-// Uploads in parts that nobody finished are forgotten after this long.
+// Uploads in parts that nobody finished are forgotten after this long, and so is what dead
+// processes left. Only a kill leaves bytes without a row: they are looked for at the first
+// collection, and once a day.
 constexpr Duration kUploadAge = std::chrono::hours(24);
+constexpr std::size_t kStraysEvery = 144;
 
 Status make_folder(const fs::path& path) {
   std::error_code error;
@@ -100,10 +104,12 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Settings& settings)
   CORTEX_RETURN_IF_ERROR(make_folder(models));
   auto store = open_database(settings);
   if (!store.ok()) return store.status().with_prefix("store: ");
-  auto artifacts = store::open_artifact_folder(fs::path(settings.data) / "artifacts");
-  if (!artifacts.ok()) return artifacts.status().with_prefix("data: ");
+  CORTEX_ASSIGN_OR_RETURN(
+      auto artifacts,
+      open_artifacts(settings.store.artifacts, fs::path(settings.data) / "artifacts")
+  );
   return std::unique_ptr<Storage>(
-      new Storage(std::move(store).value(), std::move(artifacts).value(), models)
+      new Storage(std::move(store).value(), std::move(artifacts), models)
   );
 }
 
@@ -121,16 +127,16 @@ Storage::~Storage() { end_.close(); }
 
 void Storage::collect() {
   std::vector<bool> none;
-  bool first = true;
+  std::size_t turn = 0;
   while (end_.take_all(none, steady_clock().now() + kCollectEvery)) {
     const Status expired = store_->write_and_wait([](store::Transaction& transaction) {
       return store::expire_uploads(transaction, kUploadAge).status();
     });
     if (!expired.ok()) log::warning("expiring uploads", {{"error", expired.to_string()}});
     say_collected(store::collect_artifacts(*store_, *artifacts_, kCollectGrace));
-    // Only a kill leaves bytes without a row.
-    if (first) say_collected(store::remove_strays(*store_, *artifacts_, kCollectGrace));
-    first = false;
+    if (turn++ % kStraysEvery != 0) continue;
+    say_collected(store::remove_strays(*store_, *artifacts_, kCollectGrace));
+    say_collected(artifacts_->sweep(kUploadAge));
   }
 }
 

@@ -53,12 +53,30 @@ struct ModelSettings {
   std::chrono::milliseconds poll_interval{15'000};
 };
 
+// Where artifacts lie: in the data folder, or in an S3-compatible bucket.
+struct ArtifactSettings {
+  std::string url;       // s3://BUCKET[/PREFIX]; empty: the data folder
+  std::string endpoint;  // empty: of the region
+  std::string region = "us-east-1";
+  bool path_style = false;
+  std::string access_key;
+  std::string secret_key;
+  std::string session_token;
+  std::string credentials_file;
+  std::string ca_file;
+  std::uint64_t part_bytes = 8ull << 20;
+  std::uint64_t connections = 16;
+  std::chrono::milliseconds timeout{30'000};
+  bool presigned = false;
+};
+
 // The database of the registry and of tracking.
 struct StoreSettings {
   std::string address;  // empty: a file in the data folder
   std::uint64_t readers = 2;
   std::uint64_t queue_works = 4096;
   std::chrono::milliseconds deadline{30'000};
+  ArtifactSettings artifacts;
 };
 
 struct OnnxSettings {

@@ -46,8 +46,11 @@ std::vector<frontend::Api> Application::build_apis() {
     out.push_back(openai_->make_api());
   }
   if (settings_.apis.mlflow && storage_) {
+    frontend::mlflow::MlflowOptions options;
+    options.presigned = settings_.store.artifacts.presigned;
+    options.multipart_downloads = options.presigned;
     mlflow_ = std::make_unique<frontend::mlflow::MlflowCodec>(
-        storage_->store(), storage_->artifacts(), frontend::mlflow::MlflowOptions{}
+        storage_->store(), storage_->artifacts(), options
     );
     for (frontend::Api& api : mlflow_->make_apis()) out.push_back(std::move(api));
   }

@@ -323,9 +323,53 @@ void upload_of_run(const Context& context, const ExchangePtr& exchange) {
 }
 
 // Clients then go through the proxy, by these very texts.
-Result<Plan> no_presigned_download(const Context&, const Call&) {
-  return unimplemented("Multipart download is not supported for the current artifact repository");
+constexpr const char* kNoPresigned =
+    "Multipart download is not supported for the current artifact repository";
+
+// On a thread of the pool's.
+void reply_presigned(const Context& context, const ExchangePtr& exchange, const store::Blob& blob) {
+  const auto url = context.artifacts.presign(blob, context.options.presigned_lifetime);
+  if (!url.ok() && url.status().code() == Code::kUnimplemented) {
+    return fail(*exchange, unimplemented(kNoPresigned));
+  }
+  if (!url.ok()) return fail(*exchange, url.status());
+  std::string body;
+  JsonWriter writer(body);
+  writer.open_object();
+  writer.text("url", *url);
+  writer.open_object("headers");
+  writer.close_object();
+  writer.integer("file_size", static_cast<std::int64_t>(blob.size));
+  writer.close_object();
+  reply_json(*exchange, std::move(body));
 }
+
+// An address from which the client reads the file without us.
+void presign_proxied(const Context& context, const ExchangePtr& exchange) {
+  if (!context.options.presigned) return fail(*exchange, unimplemented(kNoPresigned));
+  auto path = read_artifact_path(exchange->request().path_values.at(0));
+  if (!path.ok()) return fail(*exchange, path.status());
+  auto place = context.transfers->enter(*exchange);
+  if (!place) return;
+  auto found = std::make_shared<Found>(Found{{}, std::move(place)});
+  context.store.read(
+      [found, path = std::move(*path), workspace = workspace_of(exchange)](Transaction& transaction
+      ) -> Status {
+        CORTEX_ASSIGN_OR_RETURN(found->entry, find_file(transaction, workspace, path));
+        return {};
+      },
+      [&context, exchange, found](const Status& status) {
+        auto held = std::move(found->place);
+        if (!status.ok()) return fail(*exchange, status);
+        TransferPool& pool = held->pool();
+        const store::Blob blob{found->entry.digest, found->entry.size};
+        pool.submit([&context, exchange, blob, held = std::move(held)] {
+          reply_presigned(context, exchange, blob);
+        });
+      }
+  );
+}
+
 Result<Plan> no_presigned_url(const Context&, const Call&) {
   return invalid_argument(
       "Presigned URLs are not supported for proxied artifact storage (artifact URI scheme: "
@@ -393,9 +437,13 @@ std::vector<MlflowRoute> proxy_routes() {
           {kMount, Method::kDelete, kFile, Scope::kAdmin, "Delete artifacts below a path"},
           remove_proxied
       ),
-      planned(
-          {kMount, Method::kGet, "/presigned/{path*}", Scope::kRead, "Not supported: 501"},
-          no_presigned_download
+      handled(
+          {kMount,
+           Method::kGet,
+           "/presigned/{path*}",
+           Scope::kRead,
+           "Address of an artifact in the bucket; 501 where there is none"},
+          presign_proxied
       ),
   };
 }

@@ -79,6 +79,7 @@ class GatedArtifacts final : public store::ArtifactStore {
 
   std::function<Status()> before_write = [] { return Status(); };
   std::atomic<std::size_t> writers{0};  // alive
+  std::atomic<bool> presigns{false};
 
   class Writer final : public store::BlobWriter {
    public:
@@ -119,6 +120,11 @@ class GatedArtifacts final : public store::ArtifactStore {
   Result<store::Blob> join(std::span<const store::Blob> parts) override {
     return inner_->join(parts);
   }
+  // As a bucket does.
+  Result<std::string> presign(const store::Blob& blob, std::chrono::seconds lifetime) override {
+    if (!presigns) return inner_->presign(blob, lifetime);
+    return "https://bucket.test/" + blob.digest + "?for=" + std::to_string(lifetime.count());
+  }
   Status materialise(const std::string& digest, const std::filesystem::path& to) override {
     return inner_->materialise(digest, to);
   }
@@ -147,6 +153,7 @@ class ArtifactRoutes : public testing::Test {
     codec_.reset();
     MlflowOptions options;
     options.transfers = transfers;
+    options.presigned = presigned_;
     codec_.emplace(*store_, artifacts_, options);
     auto routes = RouteTable::build(codec_->make_apis());
     CHECK(routes.ok(), routes.status().text().c_str());
@@ -196,6 +203,7 @@ class ArtifactRoutes : public testing::Test {
   }
 
   store::TemporaryStore store_;
+  bool presigned_ = false;
   GatedArtifacts artifacts_;
   OpenAuthenticator authenticator_;
   RecordList records_;
@@ -713,6 +721,27 @@ TEST_F(ArtifactRoutes, what_it_cannot_presign_sends_the_client_to_the_proxy) {
   const auto answer = ask(json_request("/api/2.0/mlflow/artifacts/presigned-upload-url", "{}"));
   EXPECT_EQ(answer.status, 400);
   EXPECT_THAT(answer.body, HasSubstr("INVALID_PARAMETER_VALUE"));
+}
+
+TEST_F(ArtifactRoutes, sends_clients_to_the_bucket_where_it_may) {
+  ASSERT_EQ(ask(request("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/a", "hello")).status, 200);
+  const std::string route = "/api/2.0/mlflow-artifacts/presigned/1/";
+  presigned_ = true;
+  start({});
+  // The folder has no such addresses.
+  EXPECT_EQ(ask(request("GET", route + "a")).status, 501);
+  artifacts_.presigns = true;
+  const auto answer = ask(request("GET", route + "a"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(
+      answer.body,
+      HasSubstr(
+          "https://bucket.test/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+          "?for=300"
+      )
+  );
+  EXPECT_THAT(answer.body, HasSubstr("file_size"));
+  EXPECT_EQ(ask(request("GET", route + "none")).status, 404);
 }
 
 // Resident memory in KiB.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,6 +29,9 @@ struct MlflowOptions {
   TransferOptions transfers;
   bool multipart_uploads = false;
   bool multipart_downloads = false;
+  // Clients that ask for it read artifacts from the artifact store itself, for so long.
+  bool presigned = false;
+  std::chrono::seconds presigned_lifetime{300};
 };
 
 // What every route works with; outlives the routes.

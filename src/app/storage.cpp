@@ -13,6 +13,7 @@
 #include "registry/catalog/catalog_schema.h"
 #include "store/artifact_index.h"
 #include "store/artifact_upload.h"
+#include "store/change_trim.h"
 #include "tracking/tracking_schema.h"
 
 namespace cortex::app {
@@ -24,6 +25,8 @@ namespace fs = std::filesystem;
 // finds its bytes there already has that long to refer to them.
 constexpr Duration kCollectEvery = std::chrono::minutes(10);
 constexpr Duration kCollectGrace = std::chrono::hours(1);
+// Entries of the change feed. Who followed it further back than this reads everything anew.
+constexpr std::int64_t kChangesKept = 100'000;
 // Uploads in parts that nobody finished are forgotten after this long, and so is what dead
 // processes left. Only a kill leaves bytes without a row: they are looked for at the first
 // collection, and once a day.
@@ -132,6 +135,10 @@ void Storage::collect() {
     const Status expired = store_->write_and_wait([](store::Transaction& transaction) {
       return store::expire_uploads(transaction, kUploadAge).status();
     });
+    const Status trimmed = store_->write_and_wait([](store::Transaction& transaction) {
+      return store::trim_changes(transaction, kChangesKept).status();
+    });
+    if (!trimmed.ok()) log::warning("trimming the change feed", {{"error", trimmed.to_string()}});
     if (!expired.ok()) log::warning("expiring uploads", {{"error", expired.to_string()}});
     say_collected(store::collect_artifacts(*store_, *artifacts_, kCollectGrace));
     if (turn++ % kStraysEvery != 0) continue;

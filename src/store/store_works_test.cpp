@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/thread.h"
+#include "store/change_trim.h"
 #include "store/store.h"
 #include "store/testing/latch.h"
 #include "store/testing/store_calls.h"
@@ -384,6 +385,39 @@ TEST_P(StoreWorks, changes_are_numbered_in_order_and_found_again) {
   EXPECT_EQ(changes[0].key, "b");
   temporary_->reopen();
   EXPECT_EQ(store().revision(), 3);
+}
+
+TEST_P(StoreWorks, old_changes_are_trimmed_and_whoever_missed_them_is_told) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) {
+    ASSERT_TRUE(store().write_and_wait(note(key)).ok());
+  }
+  const auto trimmed_after = [this](std::int64_t revision) {
+    bool out = false;
+    EXPECT_TRUE(store()
+                    .read_and_wait([&](Transaction& transaction) -> Status {
+                      CORTEX_ASSIGN_OR_RETURN(out, changes_were_trimmed(transaction, revision));
+                      return {};
+                    })
+                    .ok());
+    return out;
+  };
+  EXPECT_FALSE(trimmed_after(0));
+  std::int64_t gone = 0;
+  ASSERT_TRUE(store()
+                  .write_and_wait([&](Transaction& transaction) -> Status {
+                    CORTEX_ASSIGN_OR_RETURN(gone, trim_changes(transaction, 2));
+                    return {};
+                  })
+                  .ok());
+  EXPECT_EQ(gone, 3);
+  EXPECT_TRUE(trimmed_after(0));
+  EXPECT_TRUE(trimmed_after(2));
+  EXPECT_FALSE(trimmed_after(3));
+  EXPECT_FALSE(trimmed_after(5));
+  temporary_->reopen();
+  EXPECT_EQ(store().revision(), 5);
+  ASSERT_TRUE(store().write_and_wait(note("f")).ok());
+  EXPECT_EQ(store().revision(), 6);
 }
 
 TEST_P(StoreWorks, a_change_that_was_undone_never_was) {

@@ -221,6 +221,51 @@ TEST_P(RegisteredModels, serving_sees_ready_versions_with_a_folder) {
   EXPECT_FALSE(none->has_value());
 }
 
+// What it reads of a model does not grow with the model: the oldest are there when something names
+// them, and only then.
+TEST_P(RegisteredModels, gives_serving_the_newest_versions_and_those_that_are_named) {
+  const auto many = static_cast<std::int64_t>(kServedNewest) + 50;
+  ASSERT_TRUE(catalog_->make_models({"m", "other"}, many).ok());
+  ASSERT_TRUE(catalog_->set_alias({"m", "a", 3, {}}).ok());
+  ASSERT_TRUE(catalog_->set_alias({"m", "a", 5, {}}).ok());
+  ASSERT_TRUE(catalog_->set_alias({"m", "new", many, {}}).ok());
+  ASSERT_TRUE(change([](store::Transaction& transaction, const Authorship& author) -> Status {
+                for (const std::int64_t version : {7, 9}) {
+                  CORTEX_RETURN_IF_ERROR(
+                      transition_stage(
+                          transaction, author, {"m", version}, LifecycleStage::kProduction, false
+                      )
+                          .status()
+                  );
+                }
+                return transition_stage(
+                           transaction, author, {"m", 11}, LifecycleStage::kArchived, false
+                )
+                    .status();
+              }).ok());
+  const auto one = catalog_->read([](store::Transaction& transaction) {
+    return serving_view(transaction, "default", "m");
+  });
+  const auto all = catalog_->read([](store::Transaction& transaction) {
+    return serving_view(transaction, "default");
+  });
+  ASSERT_TRUE(one.ok() && one->has_value());
+  ASSERT_TRUE(all.ok());
+  const ServedModel& model = **one;
+  ASSERT_THAT(model.versions, SizeIs(kServedNewest + 3));
+  std::vector<std::int64_t> oldest;
+  for (std::size_t i = 0; i < 4; ++i) oldest.push_back(model.versions[i].version);
+  EXPECT_EQ(oldest, (std::vector<std::int64_t>{3, 5, 9, 51}));
+  EXPECT_EQ(model.versions.back().version, many);
+  EXPECT_EQ(model.aliases, (std::map<std::string, std::int64_t>{{"a", 5}, {"new", many}}));
+  EXPECT_EQ(model.previous, (std::map<std::string, std::int64_t>{{"a", 3}}));
+  EXPECT_EQ(all->front().name, "m");
+  EXPECT_EQ(all->front().versions, model.versions);
+  EXPECT_EQ(all->front().aliases, model.aliases);
+  EXPECT_EQ(all->front().previous, model.previous);
+  EXPECT_THAT(all->back().versions, SizeIs(kServedNewest));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Stores,
     RegisteredModels,

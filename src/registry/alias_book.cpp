@@ -3,14 +3,27 @@
 
 namespace cortex::registry {
 
-void AliasBook::point(const std::map<std::string, std::int64_t>& targets) {
+void AliasBook::point(
+    const std::map<std::string, std::int64_t>& targets,
+    const std::map<std::string, std::int64_t>& previous
+) {
   std::erase_if(states_, [&](const auto& entry) { return !targets.contains(entry.first); });
-  for (const auto& [alias, version] : targets) states_[alias].target = version;
+  for (const auto& [alias, version] : targets) {
+    AliasState& state = states_[alias];
+    state.target = version;
+    const auto before = previous.find(alias);
+    if (state.serving == 0 && before != previous.end()) state.previous = before->second;
+  }
 }
 
 void AliasBook::settle(const std::set<std::int64_t>& ready) {
   ready_ = ready;
   for (auto& [alias, state] : states_) {
+    // Nobody saw it serve: what it may have served before must not answer for the target.
+    if (state.serving == 0) {
+      if (ready.contains(state.target)) state.serving = state.target;
+      continue;
+    }
     for (const std::int64_t version : {state.target, state.serving, state.previous}) {
       if (!ready.contains(version)) continue;
       if (version != state.serving) {

@@ -21,8 +21,13 @@ struct AliasState {
 class AliasBook {
  public:
   // Facts.
-  // The aliases as the store has them; what is not named here stands no more.
-  void point(const std::map<std::string, std::int64_t>& targets);
+  // The aliases as the store has them; what is not named here stands no more. `previous`: what they
+  // pointed to before, of use for those that were not seen to serve anything: it never answers in
+  // the place of the target, and may after it.
+  void point(
+      const std::map<std::string, std::int64_t>& targets,
+      const std::map<std::string, std::int64_t>& previous = {}
+  );
   // The versions that can serve. REQUIRED after point().
   void settle(const std::set<std::int64_t>& ready);
 

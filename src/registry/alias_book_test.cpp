@@ -56,6 +56,18 @@ TEST_F(AliasBookTest, serves_no_version_that_it_never_pointed_to) {
   EXPECT_TRUE(book_.pinned().empty());
 }
 
+TEST_F(AliasBookTest, never_answers_with_what_it_was_told_of_the_time_before) {
+  book_.point({{"a", 2}}, {{"a", 1}});
+  book_.settle({1});
+  EXPECT_EQ(book_.states().at("a").serving, 0);
+  book_.settle({1, 2});
+  EXPECT_EQ(book_.states().at("a").serving, 2);
+  EXPECT_EQ(book_.states().at("a").previous, 1);
+  book_.point({{"a", 2}}, {{"a", 7}});
+  book_.settle({1, 2});
+  EXPECT_EQ(book_.states().at("a").previous, 1);
+}
+
 TEST_F(AliasBookTest, forgets_an_alias_that_is_gone) {
   EXPECT_EQ(after(1, {1}), "1");
   book_.point({});

@@ -53,9 +53,10 @@ void Ledger::see_model(const std::string& name, std::optional<ModelFolder> folde
   }
 }
 
-void Ledger::want(const std::string& name) {
+void Ledger::want(const std::string& name, bool asked) {
   Model& model = touch(name);
   model.wanted = true;
+  model.asked = model.asked || asked;
   model.unloaded = false;
   std::erase_if(model.held, [](const Held& held) {
     return held.machine.state() == VersionState::kFailed;
@@ -165,6 +166,7 @@ LedgerPlan Ledger::next() {
   for (const std::string& name : std::exchange(unplanned_, {})) {
     Model& model = models_.at(name);
     plan_model(name, model, plan);
+    model.asked = false;
     if (!model.folder && !model.wanted && model.held.empty()) models_.erase(name);
   }
   return plan;
@@ -206,7 +208,15 @@ LoadOrder Ledger::start_load(Model& model, const Edition& edition) {
   });
   CHECK(folder != versions.end(), "only versions with a folder are wanted");
   const ModelConfig& config = folder->config ? *folder->config : model.folder->config;
-  LoadOrder order{held.id, edition.version, config, folder->path, model.folder->stored};
+  LoadOrder order{
+      held.id,
+      edition.version,
+      config,
+      folder->path,
+      model.folder->stored,
+      edition.fingerprint,
+      model.asked
+  };
   model.held.push_back(std::move(held));
   return order;
 }
@@ -258,7 +268,9 @@ bool Ledger::empty() const {
 
 Status Ledger::fault(const std::string& name) const {
   const auto found = models_.find(name);
-  return found == models_.end() || !found->second.folder ? Status() : found->second.folder->fault;
+  if (found == models_.end() || !found->second.folder) return {};
+  const ModelFolder& folder = *found->second.folder;
+  return folder.fault.ok() ? folder.stored_fault : folder.fault;
 }
 
 std::vector<LoadId> Ledger::ready(const std::string& name) const {

@@ -30,6 +30,8 @@ struct LoadOrder {
   ModelConfig config;
   std::filesystem::path folder;
   bool stored = false;  // comes from the store
+  std::uint64_t fingerprint = 0;
+  bool asked = false;  // somebody asked for it by name
 };
 
 // What the owner of the ledger has to do now. The ledger has noted it as begun.
@@ -52,8 +54,8 @@ class Ledger {
   void see(RepositorySnapshot snapshot);
   // One model; nothing when its folder is gone.
   void see_model(const std::string& name, std::optional<ModelFolder> folder);
-  // Wanted from now on; versions in quarantine may try again.
-  void want(const std::string& name);
+  // Wanted from now on; versions in quarantine may try again. `asked`: by a person, not by a list.
+  void want(const std::string& name, bool asked = false);
   void unwant(const std::string& name);
   // Versions of a stored model that must stay as long as they are ready, also when their folders
   // are gone: aliases need them. In the place of what was said before.
@@ -78,7 +80,8 @@ class Ledger {
   // True when nothing loads, serves or drains.
   [[nodiscard]] bool empty() const;
   [[nodiscard]] std::vector<IndexEntry> index(const std::string& name) const;
-  // Why the folders of a model cannot be used as they are now; OK for a model without a folder.
+  // Why the folders of a model cannot be used as they are now, or those made from the store give
+  // way to others; OK for a model without a folder.
   [[nodiscard]] Status fault(const std::string& name) const;
   // Ready loads of a model, ascending by version; of two editions of a version the newer one alone.
   [[nodiscard]] std::vector<LoadId> ready(const std::string& name) const;
@@ -95,6 +98,7 @@ class Ledger {
     std::optional<ModelFolder> folder;  // as last seen
     bool wanted = false;
     bool unloaded = false;   // was wanted once and is not any more
+    bool asked = false;      // since the last plan
     std::vector<Held> held;  // in the order of loading
   };
 

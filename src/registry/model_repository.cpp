@@ -280,44 +280,52 @@ const std::string* find_override(const ConfigOverrides& overrides, const std::st
 // Every repository has its own way to read the folder of a model.
 using ReadFolder = std::function<ModelFolder(const fs::path& folder)>;
 
+struct Repository {
+  const fs::path& path;
+  ReadFolder read;
+  bool is_stored = false;  // gives way to every other one
+};
+
 void add_repository(
-    const fs::path& repository,
-    const std::set<std::string>& names,
-    const ReadFolder& read,
-    RepositorySnapshot& out
+    const Repository& repository, const std::set<std::string>& names, RepositorySnapshot& out
 ) {
   for (const std::string& name : names) {
     if (name.front() == '.') continue;
     if (!is_model_name(name)) {
-      out.notes.push_back("'" + (repository / name).string() + "' is left out: not a model name");
-      continue;
-    }
-    if (const auto other = out.models.find(name); other != out.models.end()) {
-      other->second.fault = invalid_argument(
-          "the name is in two repositories: '" + other->second.path.string() + "' and '" +
-          (repository / name).string() + "'"
+      out.notes.push_back(
+          "'" + (repository.path / name).string() + "' is left out: not a model name"
       );
       continue;
     }
-    out.models.emplace(name, read(repository / name));
+    const auto other = out.models.find(name);
+    if (other != out.models.end() && repository.is_stored) {
+      other->second.stored_fault = failed_precondition(
+          "the model folder '" + other->second.path.string() +
+          "' has this name and is served; what is registered under it is not"
+      );
+      continue;
+    }
+    if (other != out.models.end()) {
+      other->second.fault = invalid_argument(
+          "the name is in two repositories: '" + other->second.path.string() + "' and '" +
+          (repository.path / name).string() + "'"
+      );
+      continue;
+    }
+    out.models.emplace(name, repository.read(repository.path / name));
   }
 }
 
-Status add_all(const fs::path& repository, const ReadFolder& read, RepositorySnapshot& out) {
-  const auto names = folder_names(repository, kModelsMax);
+Status add_all(const Repository& repository, RepositorySnapshot& out) {
+  const auto names = folder_names(repository.path, kModelsMax);
   if (!names.ok()) return names.status().with_prefix("model repository: ");
-  add_repository(repository, *names, read, out);
+  add_repository(repository, *names, out);
   return {};
 }
 
-void add_one(
-    const fs::path& repository,
-    const std::string& name,
-    const ReadFolder& read,
-    RepositorySnapshot& out
-) {
+void add_one(const Repository& repository, const std::string& name, RepositorySnapshot& out) {
   std::error_code error;
-  if (fs::is_directory(repository / name, error)) add_repository(repository, {name}, read, out);
+  if (fs::is_directory(repository.path / name, error)) add_repository(repository, {name}, out);
 }
 
 ReadFolder reader(const ConfigOverrides& overrides) {
@@ -339,9 +347,9 @@ Result<RepositorySnapshot> read_repositories(
 ) {
   RepositorySnapshot out;
   for (const fs::path& repository : repositories) {
-    CORTEX_RETURN_IF_ERROR(add_all(repository, reader(overrides), out));
+    CORTEX_RETURN_IF_ERROR(add_all({repository, reader(overrides)}, out));
   }
-  if (!stored.empty()) CORTEX_RETURN_IF_ERROR(add_all(stored, read_stored_folder, out));
+  if (!stored.empty()) CORTEX_RETURN_IF_ERROR(add_all({stored, read_stored_folder, true}, out));
   return out;
 }
 
@@ -354,8 +362,10 @@ std::optional<ModelFolder> read_model(
   // The name may come from a client: it must not lead out of the repositories.
   if (!is_model_name(name) || name.find('/') != std::string::npos) return std::nullopt;
   RepositorySnapshot out;
-  for (const fs::path& repository : repositories) add_one(repository, name, reader(overrides), out);
-  if (!stored.empty()) add_one(stored, name, read_stored_folder, out);
+  for (const fs::path& repository : repositories) {
+    add_one({repository, reader(overrides)}, name, out);
+  }
+  if (!stored.empty()) add_one({stored, read_stored_folder, true}, name, out);
   if (out.models.empty()) return std::nullopt;
   return std::move(out.models.begin()->second);
 }

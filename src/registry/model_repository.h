@@ -34,7 +34,9 @@ struct ModelFolder {
   Status fault;        // not OK: nothing of it can be loaded
   std::vector<VersionFolder> versions;  // ascending
   bool stored = false;  // made from the store: every version is served, with its own configuration
-  std::vector<std::string> without_effect;  // fields of config.pbtxt that do nothing here
+  // Not OK: the store has a model of this name too, which gives way to this one.
+  Status stored_fault = {};
+  std::vector<std::string> without_effect = {};  // fields of config.pbtxt that do nothing here
 };
 
 // All repositories at one moment. A value.
@@ -53,8 +55,9 @@ inline constexpr std::string_view kManifestFile = ".manifest";
 // Reads every model folder, and those that were made from the store below `stored`, if it is not
 // empty. Links are followed (mounted volumes are made of them); names that begin
 // with '.' are not models. What is wrong with one model is its `fault`, also that two repositories
-// hold its name. The error is for a repository itself: not a readable folder (kNotFound), or more
-// than 10 000 models (kResourceExhausted). Blocks on the file system. Thread-safe.
+// hold its name; of a name that is stored and in a repository the repository's is served. The error
+// is for a repository itself: not a readable folder (kNotFound), or more than 10 000 models
+// (kResourceExhausted). Blocks on the file system. Thread-safe.
 [[nodiscard]] Result<RepositorySnapshot> read_repositories(
     std::span<const std::filesystem::path> repositories,
     const ConfigOverrides& overrides,

@@ -262,16 +262,24 @@ TEST(ModelRepository, knows_a_stored_version_by_what_it_was_made_of) {
   EXPECT_NE(read(), first);
 }
 
-TEST(ModelRepository, names_both_places_of_a_name_that_is_stored_and_a_users) {
+TEST(ModelRepository, lets_a_users_folder_win_over_what_is_stored_under_its_name) {
   TestFolder users;
   TestFolder stored;
   users.write("m/1/model.onnx", "x");
   stored.write("m/1/model.onnx", "x");
+  stored.write("n/1/model.onnx", "x");
   const std::vector<fs::path> repositories{users.path()};
-  const auto model = read_model(repositories, "m", {}, stored.path());
-  ASSERT_TRUE(model.has_value());
-  EXPECT_THAT(model->fault.text(), HasSubstr((users.path() / "m").string()));
-  EXPECT_THAT(model->fault.text(), HasSubstr((stored.path() / "m").string()));
+  const auto all = read_repositories(repositories, {}, stored.path());
+  ASSERT_TRUE(all.ok());
+  const auto one = read_model(repositories, "m", {}, stored.path());
+  ASSERT_TRUE(one.has_value());
+  for (const ModelFolder& model : {all->models.at("m"), *one}) {
+    EXPECT_TRUE(model.fault.ok()) << model.fault.text();
+    EXPECT_FALSE(model.stored);
+    EXPECT_EQ(model.path, users.path() / "m");
+    EXPECT_THAT(model.stored_fault.text(), HasSubstr((users.path() / "m").string()));
+  }
+  EXPECT_TRUE(all->models.at("n").stored_fault.ok());
 }
 
 }  // namespace

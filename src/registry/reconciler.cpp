@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "registry/model_config_reader.h"
+#include "registry/probation.h"
 
 namespace cortex::registry {
 namespace {
@@ -21,9 +22,12 @@ struct Lease {
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // The boundary to the engines: what a loader throws becomes the reason of its quarantine.
-Result<LoadedModel> call_loader(const Loader& loader, const LoadOrder& order) {
+Result<LoadedModel> call_loader(
+    const Loader& loader, Probation* probation, const Candidate& candidate
+) {
   try {
-    return loader(order.config, order.folder, order.version);
+    if (probation != nullptr) return probation->load(candidate, loader);
+    return loader(candidate.config, candidate.folder, candidate.version);
   } catch (const std::exception& error) {
     return internal(std::string("the loader threw: ") + error.what());
   } catch (...) {  // An engine may throw anything; one bad model must not end the server.
@@ -236,7 +240,7 @@ void Registry::Reconciler::obey_load(Command& command) {
     overrides_ = std::move(overrides);
     const bool found = folder.has_value();
     ledger_.see_model(command.name, std::move(folder));
-    if (found) ledger_.want(command.name);
+    if (found) ledger_.want(command.name, true);
   }
   load_answers_.emplace_back(command.name, std::move(command.done));
 }
@@ -360,8 +364,8 @@ void Registry::Reconciler::start_waiting() {
     LoadOrder order = std::move(waiting_.front());
     waiting_.pop_front();
     auto slot = std::make_shared<Slot>();
-    const bool taken = loaders_.submit([this, slot, bell = bell_, order] {
-      slot->outcome = call_loader(loader_, order);
+    const bool taken = loaders_.submit([this, slot, bell = bell_, candidate = candidate(order)] {
+      slot->outcome = call_loader(loader_, options_.probation, candidate);
       slot->load_done.store(true, std::memory_order_release);
       bell->ring();
     });
@@ -369,6 +373,15 @@ void Registry::Reconciler::start_waiting() {
     const LoadId id = order.id;
     running_.emplace(id, Running{std::move(order), std::move(slot), clock_.now()});
   }
+}
+
+Candidate Registry::Reconciler::candidate(const LoadOrder& order) const {
+  Candidate out{
+      order.config, order.folder, order.version, order.fingerprint, order.stored, order.asked, {}
+  };
+  const auto override_ = overrides_.find(order.config.name);
+  if (override_ != overrides_.end()) out.override_json = override_->second;
+  return out;
 }
 
 LedgerPlan Registry::Reconciler::plan(const ServingBoard::Pins& pins) {
@@ -405,6 +418,13 @@ std::shared_ptr<const HeldModel> Registry::Reconciler::held_model(const std::str
     });
     const ServingVersion* version = &lease->version;
     out->ready.emplace_back(std::move(lease), version);
+  }
+  for (IndexEntry& entry : out->entries) {
+    for (const LoadId id : ready) {
+      const Serving& serving = serving_.at(id);
+      if (serving.identity.version == entry.version)
+        entry.memory_bytes = serving.model.memory_bytes;
+    }
   }
   return out;
 }

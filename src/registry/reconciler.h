@@ -20,6 +20,8 @@
 
 namespace cortex::registry {
 
+struct Candidate;
+
 // The registry's thread: turns what comes in (requests, results of loaders, ended leases, the
 // folders) into facts of the ledger, carries out what the ledger plans, and publishes what readers
 // see. Loaders run on their own threads, at most `loader_threads` at once. Private to this room.
@@ -85,6 +87,7 @@ class Registry::Reconciler {
   void collect_released();
   void carry_out(const LedgerPlan& plan);
   void start_waiting();
+  [[nodiscard]] Candidate candidate(const LoadOrder& order) const;
   [[nodiscard]] LedgerPlan plan(const ServingBoard::Pins& pins);
   [[nodiscard]] ServingBoard::Changes changes();
   [[nodiscard]] std::shared_ptr<const HeldModel> held_model(const std::string& name) const;

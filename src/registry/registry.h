@@ -28,6 +28,7 @@ struct LoadedModel {
   ModelSignature signature;
   std::string platform;  // "onnxruntime_onnx"
   std::unique_ptr<Servable> servable;
+  std::uint64_t memory_bytes = 0;  // that it added in its probation; 0: not known
 };
 
 // Turns a version folder into a servable: opens the engine, builds the lane, runs the warm-up.
@@ -35,6 +36,8 @@ struct LoadedModel {
 using Loader = std::function<Result<LoadedModel>(
     const ModelConfig& config, const std::filesystem::path& version_folder, std::int64_t version
 )>;
+
+class Probation;
 
 enum class ControlMode { kNone, kPoll, kExplicit };
 
@@ -48,6 +51,7 @@ struct RegistryOptions {
   std::size_t loader_threads = 1;
   std::chrono::milliseconds drain_deadline{30'000};
   std::chrono::milliseconds poll_period{15'000};  // poll mode: how often the folders are read again
+  Probation* probation = nullptr;  // of every version before it is loaded; outlives it; null: none
   // Both are called on the registry's thread and must be quick. `on_load`: after every load, with
   // what it took and what came of it. `on_change`: after every change that readers can see.
   std::function<void(const ModelIdentity&, Duration, const Status&)> on_load;
@@ -59,7 +63,8 @@ struct IndexEntry {
   std::string name;
   std::string version;  // empty when no version is known
   VersionState state = VersionState::kUnavailable;
-  std::string reason;  // why it is not ready; empty otherwise
+  std::string reason;              // why it is not ready; empty otherwise
+  std::uint64_t memory_bytes = 0;  // of a version that is ready: LoadedModel::memory_bytes
 };
 
 // What a load request may change for this load: as Triton's load API.
@@ -71,7 +76,9 @@ struct LoadOverride {
 struct StoredFacts {
   // To versions. "/Production" is a lifecycle stage, which no alias can be called.
   std::map<std::string, std::int64_t> aliases;
-  std::map<std::int64_t, std::string> not_served;  // versions without a folder here, and why
+  std::map<std::int64_t, std::string> not_served = {};  // versions without a folder here, and why
+  // What these aliases pointed to before; of use after a start, when nobody saw it serve.
+  std::map<std::string, std::int64_t> previous = {};
 };
 
 // Counts of what happened, for the probe.
@@ -115,7 +122,8 @@ class Registry {
   // Of one model; empty when it is not known.
   [[nodiscard]] std::vector<IndexEntry> index(const std::string& name) const;
   [[nodiscard]] std::map<std::string, AliasState> aliases(const std::string& name) const;
-  // Why the folders of a model cannot be used as they are now, whatever of it goes on serving.
+  // Why the folders of a model cannot be used as they are now, or those made from the store give
+  // way to others; whatever of it goes on serving.
   [[nodiscard]] Status fault(const std::string& name) const;
   // Names that have at least one version ready.
   [[nodiscard]] std::vector<std::string> ready_models() const;

@@ -78,7 +78,7 @@ void ServingBoard::set_stored(std::map<std::string, StoredFacts> changed) {
   auto next = std::make_shared<ServingTable>(*table_.load());
   for (auto& [name, facts] : changed) {
     Record& record = records_[name];
-    record.aliases.point(facts.aliases);
+    record.aliases.point(facts.aliases, facts.previous);
     record.facts = std::move(facts);
     show_locked(name, *next);
   }

@@ -45,6 +45,10 @@ class FakeSource final : public Source {
     aliases_[model][alias] = version;
     changed_.insert(model);
   }
+  void pointed_before(const std::string& model, const std::string& alias, std::int64_t version) {
+    MutexLock lock(mutex_);
+    previous_[model][alias] = version;
+  }
   void drop(const std::string& model) {
     MutexLock lock(mutex_);
     versions_.erase(model);
@@ -75,7 +79,7 @@ class FakeSource final : public Source {
         out.gone.push_back(name);
         continue;
       }
-      SourceModel model{name, {}, aliases_[name]};
+      SourceModel model{name, {}, aliases_[name], previous_[name]};
       for (const auto& [number, origin] : versions_[name]) {
         model.versions.push_back({number, origin});
       }
@@ -118,6 +122,7 @@ class FakeSource final : public Source {
   std::set<std::string> changed_ GUARDED_BY(mutex_);
   std::map<std::string, std::map<std::int64_t, std::string>> versions_ GUARDED_BY(mutex_);
   std::map<std::string, std::map<std::string, std::int64_t>> aliases_ GUARDED_BY(mutex_);
+  std::map<std::string, std::map<std::string, std::int64_t>> previous_ GUARDED_BY(mutex_);
   std::map<std::string, Files> files_ GUARDED_BY(mutex_);  // by origin
   std::map<std::string, std::string> bytes_ GUARDED_BY(mutex_);
 };

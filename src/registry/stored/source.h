@@ -20,9 +20,12 @@ struct SourceVersion {
 
 struct SourceModel {
   std::string name;
-  std::vector<SourceVersion> versions;  // ascending; the newest, and those that aliases point to
+  // Ascending; the newest, and those that aliases point to or pointed to before.
+  std::vector<SourceVersion> versions;
   // To versions. "/Production" and "/Staging" are the newest versions in these lifecycle stages.
   std::map<std::string, std::int64_t> aliases;
+  // What these aliases pointed to before, where that is known.
+  std::map<std::string, std::int64_t> previous = {};
 };
 
 // One file of a version.

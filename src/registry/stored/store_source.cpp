@@ -1,49 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/stored/store_source.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "registry/catalog/authorship.h"
 #include "registry/catalog/serving_view.h"
 #include "store/artifact_index.h"
+#include "store/change_trim.h"
 
 namespace cortex::registry {
 namespace {
 
 // More than this at once is read as everything.
 constexpr std::size_t kChangesMax = 256;
-// Of one model; older ones are served when an alias or a stage means them.
-constexpr std::size_t kNewestMax = 1'000;
-
 // The identity tells a model from an earlier one of the same name.
 std::string origin_of(const ServedModel& model, const ServedVersion& version) {
   return std::to_string(model.identity) + " " + version.location;
 }
 
-void keep_newest(std::vector<SourceVersion>& versions, const SourceModel& model) {
-  if (versions.size() <= kNewestMax) return;
-  const std::int64_t first = versions[versions.size() - kNewestMax].number;
-  std::erase_if(versions, [&](const SourceVersion& version) {
-    return version.number < first &&
-           std::none_of(
-               model.aliases.begin(),
-               model.aliases.end(),
-               [&](const auto& alias) { return alias.second == version.number; }
-           );
-  });
-}
-
 SourceModel to_source(const ServedModel& model) {
-  SourceModel out{model.name, {}, model.aliases};
+  SourceModel out{model.name, {}, model.aliases, model.previous};
   for (const ServedVersion& version : model.versions) {
     out.versions.push_back({version.version, origin_of(model, version)});
     const bool promoted =
         version.stage == LifecycleStage::kProduction || version.stage == LifecycleStage::kStaging;
     if (promoted) out.aliases["/" + std::string(stage_name(version.stage))] = version.version;
   }
-  keep_newest(out.versions, out);
   return out;
 }
 
@@ -72,10 +55,13 @@ Result<SourceChanges> StoreSource::changes() {
   if (!revision_) return everything();
   SourceChanges out;
   std::vector<store::Change> changed;
+  bool missed = false;
   CORTEX_RETURN_IF_ERROR(store_.read_and_wait([&](store::Transaction& transaction) -> Status {
     out = {};
+    CORTEX_ASSIGN_OR_RETURN(missed, store::changes_were_trimmed(transaction, *revision_));
     CORTEX_ASSIGN_OR_RETURN(changed, store::changes_after(transaction, *revision_, kChangesMax));
-    if (changed.size() == kChangesMax) return {};
+    missed = missed || changed.size() == kChangesMax;
+    if (missed) return {};
     for (const std::string& name : changed_names(changed, workspace_)) {
       CORTEX_ASSIGN_OR_RETURN(const auto model, serving_view(transaction, workspace_, name));
       if (model) {
@@ -86,7 +72,7 @@ Result<SourceChanges> StoreSource::changes() {
     }
     return {};
   }));
-  if (changed.size() == kChangesMax) return everything();
+  if (missed) return everything();
   if (!changed.empty()) revision_ = changed.back().revision;
   return out;
 }

@@ -16,6 +16,7 @@
 #include "registry/catalog/registered_model.h"
 #include "registry/test_folder.h"
 #include "store/artifact_index.h"
+#include "store/change_trim.h"
 
 namespace cortex::registry {
 namespace {
@@ -102,6 +103,18 @@ TEST_F(StoreSourceTest, gives_everything_at_first_and_changes_after) {
   ASSERT_EQ(second.models.size(), 1U);
   EXPECT_EQ(second.models[0].name, "b");
   EXPECT_THAT(second.models[0].aliases, ElementsAre(Pair("champion", 1)));
+}
+
+TEST_F(StoreSourceTest, reads_everything_anew_when_the_feed_was_trimmed_behind_its_back) {
+  add_model("a");
+  EXPECT_TRUE(changes().whole);
+  for (const char* name : {"b", "c", "d"}) add_model(name);
+  write([](store::Transaction& t) { return store::trim_changes(t, 1).status(); });
+  const SourceChanges all = changes();
+  EXPECT_TRUE(all.whole);
+  EXPECT_EQ(all.models.size(), 4U);
+  add_model("e");
+  EXPECT_FALSE(changes().whole);
 }
 
 TEST_F(StoreSourceTest, says_what_is_gone_and_tells_a_model_from_its_namesake) {

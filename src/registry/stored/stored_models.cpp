@@ -18,7 +18,7 @@ bool is_final(const Status& status) {
 }
 
 bool is_same(const StoredFacts& a, const StoredFacts& b) {
-  return a.aliases == b.aliases && a.not_served == b.not_served;
+  return a.aliases == b.aliases && a.previous == b.previous && a.not_served == b.not_served;
 }
 
 const SourceVersion* find_version(const SourceModel& model, std::int64_t number) {
@@ -153,6 +153,7 @@ void StoredModels::take_model(SourceModel source) {
   });
   StoredFacts facts = model.facts;
   facts.aliases = source.aliases;
+  facts.previous = source.previous;
   model.source = std::move(source);
   tell(name, model, std::move(facts));
   dirty_.insert(name);
@@ -263,6 +264,7 @@ StoredFacts StoredModels::facts_of(const Model& model, const StoredPlan& plan) c
   StoredFacts out;
   if (!model.source) return out;
   out.aliases = model.source->aliases;
+  out.previous = model.source->previous;
   const bool named = is_folder_name(model.source->name);
   const auto& versions = model.source->versions;
   const std::size_t shown = std::min(versions.size(), kShownMax);

@@ -225,7 +225,7 @@ TEST_F(StoredModelsTest, serves_other_files_under_the_same_number) {
   EXPECT_EQ(served("m"), "1");
 }
 
-TEST_F(StoredModelsTest, leaves_a_name_that_is_in_a_users_repository_at_fault) {
+TEST_F(StoredModelsTest, gives_way_to_a_users_model_folder_of_the_same_name) {
   TestFolder users;
   users.write("m/1/model.onnx", "x");
   users.write("n/1/model.onnx", "x");
@@ -235,8 +235,39 @@ TEST_F(StoredModelsTest, leaves_a_name_that_is_in_a_users_repository_at_fault) {
   start();
   ASSERT_TRUE(wait_for("n", "1"));
   ASSERT_TRUE(wait([&] { return stored_->settled(); }));
-  ASSERT_TRUE(wait([&] { return reason("m@7").find("two repositories") != std::string::npos; }));
+  const auto shadowed = [&] {
+    return reason("m@7").find("has this name and is served") != std::string::npos;
+  };
+  ASSERT_TRUE(wait(shadowed));
+  EXPECT_EQ(served("m"), "1");
   EXPECT_EQ(served("m@a"), "-");
+  // The same from a start at which both stand.
+  stored_->stop();
+  stored_.reset();
+  registry_.reset();
+  start();
+  ASSERT_TRUE(wait_for("m", "1"));
+  ASSERT_TRUE(wait([&] { return stored_->settled(); }));
+  ASSERT_TRUE(wait(shadowed));
+  // And once the folder is gone, what is registered is served.
+  users.remove("m");
+  registry_->rescan();
+  EXPECT_TRUE(wait_for("m@a", "7"));
+  EXPECT_EQ(served("m"), "7");
+}
+
+TEST_F(StoredModelsTest, knows_after_a_start_what_an_alias_served_before) {
+  put(1);
+  put(2);
+  source_.point("m", "a", 2);
+  source_.pointed_before("m", "a", 1);
+  start();
+  ASSERT_TRUE(wait_for("m@a", "2"));
+  ASSERT_TRUE(wait_for("m@1", "1"));
+  const auto reference = *ModelReference::parse("m@a");
+  const auto before = registry_->acquire_previous(reference, "2");
+  ASSERT_TRUE(before.ok()) << before.status().text();
+  EXPECT_EQ((*before)->identity.version, "1");
 }
 
 TEST_F(StoredModelsTest, keeps_a_name_that_cannot_be_a_folder_out) {

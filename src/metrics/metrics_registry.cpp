@@ -53,6 +53,14 @@ void Family<Value>::write(Exposition& out) const {
   }
 }
 
+template <typename Value>
+void Family<Value>::each(
+    const std::function<void(const std::vector<std::string>& values, const Value& value)>& visit
+) const {
+  MutexLock lock(mutex_);
+  for (const auto& [values, value] : series_) visit(values, *value);
+}
+
 template class Family<Counter>;
 template class Family<Gauge>;
 template class Family<Histogram>;

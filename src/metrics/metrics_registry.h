@@ -43,6 +43,10 @@ class Family {
   [[nodiscard]] Value& with(std::vector<std::string> values);
 
   void write(Exposition& out) const;
+  // Calls `visit` with the label values of every series and the series. Takes the same lock.
+  void each(
+      const std::function<void(const std::vector<std::string>& values, const Value& value)>& visit
+  ) const;
 
  private:
   const FamilyInfo info_;

@@ -23,6 +23,16 @@ frontend::Api metrics_api(frontend::Api admin) {
 
 }  // namespace
 
+std::vector<std::string> Application::degraded() const {
+  std::vector<std::string> out;
+  if (storage_ && !storage_->store().health().available) out.emplace_back("store");
+  if (followed_) {
+    const registry::RemoteHealth health = followed_->models().health();
+    if (!health.available || !health.faults.empty()) out.emplace_back("remote_registry");
+  }
+  return out;
+}
+
 std::vector<frontend::Api> Application::build_apis() {
   std::vector<frontend::Api> out;
   const auto stopping = [this] { return stopping_.load(std::memory_order_relaxed); };
@@ -30,7 +40,8 @@ std::vector<frontend::Api> Application::build_apis() {
     return metrics_.expose(open_metrics ? metrics::Form::kOpenMetrics : metrics::Form::kPrometheus);
   };
   admin_ = std::make_unique<frontend::admin::AdminCodec>(
-      model_catalog(), frontend::admin::AdminOptions{CORTEX_VERSION, stopping, expose}
+      model_catalog(),
+      frontend::admin::AdminOptions{CORTEX_VERSION, stopping, expose, [this] { return degraded(); }}
   );
   out.push_back(admin_->make_api());
   if (settings_.apis.open_inference) {

@@ -6,6 +6,9 @@
 
 #include "app/artifact_place.h"
 #include "app/http_metrics.h"
+#include "app/model_prober.h"
+#include "app/registry_metrics.h"
+#include "app/served_versions.h"
 #include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
 #include "base/log.h"
@@ -53,14 +56,18 @@ Application::Application(const config::Settings& settings)
 
 Application::~Application() { stop(); }
 
-Result<std::unique_ptr<Application>> Application::make(const config::Settings& settings) {
+Result<std::unique_ptr<Application>> Application::make(
+    const config::Settings& settings, const std::string& program
+) {
   std::unique_ptr<Application> app(new Application(settings));
   CORTEX_RETURN_IF_ERROR(app->build_keys());
   CORTEX_RETURN_IF_ERROR(app->build_storage());
   app->build_metrics();
   app->build_engines();
+  app->build_probation(program);
   app->build_registry();
-  app->build_stored_models();
+  CORTEX_RETURN_IF_ERROR(app->build_stored_models());
+  app->build_serving_runs();
   app->build_router();
   CORTEX_RETURN_IF_ERROR(app->build_server());
   return app;
@@ -118,7 +125,25 @@ void Application::build_engines() {
   engines_["synthetic"] = std::make_shared<backend::SyntheticEngine>();
 }
 
-void Application::build_registry() {
+void Application::build_probation(const std::string& program) {
+  if (!settings_.models.probation || program.empty()) return;
+  ProberOptions options;
+  options.program = program;
+  options.onnx_library = settings_.onnx.library;
+  options.cores = cores_.cores();
+  options.deadline = settings_.models.probation_deadline;
+  options.memory_bytes = settings_.models.probation_memory;
+  std::filesystem::path folder;
+  if (!settings_.data.empty()) folder = std::filesystem::path(settings_.data) / "probation";
+  probation_ = std::make_unique<registry::Probation>(
+      std::move(folder), make_prober(std::move(options), engines_)
+  );
+  metrics_.add_collector([this](metrics::Exposition& out) {
+    write_probation_counts(out, probation_->counts());
+  });
+}
+
+registry::RegistryOptions Application::registry_options() {
   registry::RegistryOptions options;
   options.repositories.assign(
       settings_.models.repositories.begin(), settings_.models.repositories.end()
@@ -137,25 +162,59 @@ void Application::build_registry() {
   options.on_load = [this](const ModelIdentity& model, Duration took, const Status& status) {
     server_metrics_.record_load(model, took, status);
   };
+  options.probation = probation_.get();
+  return options;
+}
+
+void Application::build_registry() {
   LoaderParts parts{
       engines_, cores_, lanes_, cpu_, steady_clock(), settings_.limits.queue_requests
   };
   registry_ =
-      std::make_unique<registry::Registry>(std::move(options), make_loader(parts), steady_clock());
+      std::make_unique<registry::Registry>(registry_options(), make_loader(parts), steady_clock());
+  metrics_.add_collector([this](metrics::Exposition& out) {
+    write_model_memory(out, registry_->index());
+  });
 }
 
-void Application::build_stored_models() {
-  if (!storage_) return;
-  source_ = std::make_unique<registry::StoreSource>(
-      storage_->store(), storage_->artifacts(), Principal{}.workspace
+Status Application::build_stored_models() {
+  if (storage_) {
+    source_ = std::make_unique<registry::StoreSource>(
+        storage_->store(), storage_->artifacts(), Principal{}.workspace
+    );
+  }
+  CORTEX_ASSIGN_OR_RETURN(
+      followed_,
+      FollowedRegistry::make(
+          settings_.remote,
+          storage_.get(),
+          source_.get(),
+          [this] { stored_models_->source_changed(); }
+      )
   );
+  if (!storage_) return {};
   registry::StoredModelsOptions options;
   options.folder = storage_->models();
   options.versions_max = settings_.models.stored_versions;
   stored_models_ = std::make_unique<registry::StoredModels>(
-      std::move(options), *source_, *registry_, steady_clock()
+      std::move(options), followed_ ? followed_->source() : *source_, *registry_, steady_clock()
   );
   storage_->store().on_change([this](std::int64_t) { stored_models_->source_changed(); });
+  metrics_.add_collector([this](metrics::Exposition& out) {
+    write_stored_counts(out, stored_models_->counts());
+    if (followed_) write_remote_health(out, followed_->models().health());
+  });
+  return {};
+}
+
+void Application::build_serving_runs() {
+  if (!storage_ || !settings_.tracking.serving_runs) return;
+  serving_runs_ = make_serving_runs(settings_, *storage_, [this] {
+    return read_served(server_metrics_, lanes_, *registry_);
+  });
+  metrics_.add_collector([this](metrics::Exposition& out) {
+    write_serving_run_counts(out, serving_runs_->counts());
+  });
 }
 
 void Application::build_router() {
@@ -184,11 +243,13 @@ router::FallBackOptions Application::fall_back_options() {
 }
 
 bool Application::settled() const {
-  return registry_->settled() && (!stored_models_ || stored_models_->settled());
+  return registry_->settled() && (!followed_ || followed_->models().settled()) &&
+         (!stored_models_ || stored_models_->settled());
 }
 
 void Application::rescan() {
   registry_->rescan();
+  if (followed_) followed_->models().refresh({});
   if (stored_models_) stored_models_->source_changed();
 }
 
@@ -201,7 +262,12 @@ frontend::ModelCatalog Application::model_catalog() {
   out.load =
       [this](
           const std::string& name, registry::LoadOverride change, std::function<void(Status)> done
-      ) { registry_->load(name, std::move(change), std::move(done)); };
+      ) {
+        // What another server says of the model is asked there.
+        if (followed_ && followed_->models().follows(name) && !change.config_json)
+          return followed_->models().refresh(std::move(done));
+        registry_->load(name, std::move(change), std::move(done));
+      };
   out.unload = [this](const std::string& name, std::function<void(Status)> done) {
     registry_->unload(name, std::move(done));
   };

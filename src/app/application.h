@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/access_log.h"
+#include "app/followed_registry.h"
 #include "app/key_authenticator.h"
 #include "app/lane_directory.h"
 #include "app/model_loader.h"
@@ -22,11 +23,13 @@
 #include "frontend/http/exchange.h"
 #include "frontend/http/server.h"
 #include "metrics/metrics_registry.h"
+#include "registry/probation.h"
 #include "registry/registry.h"
 #include "registry/stored/source.h"
 #include "registry/stored/stored_models.h"
 #include "router/router.h"
 #include "router/stages/fall_back.h"
+#include "tracking/serving_runs.h"
 
 namespace cortex::frontend::oip {
 class OipCodec;
@@ -48,8 +51,11 @@ namespace cortex::app {
 // own.
 class Application {
  public:
-  // Makes everything and starts nothing. Settings have passed config::load.
-  [[nodiscard]] static Result<std::unique_ptr<Application>> make(const config::Settings& settings);
+  // Makes everything and starts nothing. Settings have passed config::load. `program`: this
+  // program's file, which probations run; empty: there are none.
+  [[nodiscard]] static Result<std::unique_ptr<Application>> make(
+      const config::Settings& settings, const std::string& program = ""
+  );
   ~Application();
 
   // Runs the start list; the error says which step failed and why.
@@ -74,11 +80,15 @@ class Application {
   [[nodiscard]] Status build_storage();
   void build_metrics();
   void build_engines();
+  void build_probation(const std::string& program);
   void build_registry();
-  void build_stored_models();
+  [[nodiscard]] registry::RegistryOptions registry_options();
+  [[nodiscard]] Status build_stored_models();
+  void build_serving_runs();
   void build_router();
   [[nodiscard]] router::FallBackOptions fall_back_options();
   [[nodiscard]] frontend::ModelCatalog model_catalog();
+  [[nodiscard]] std::vector<std::string> degraded() const;
   [[nodiscard]] frontend::Submit submit();
   [[nodiscard]] std::vector<frontend::Api> build_apis();
   [[nodiscard]] Status build_server();
@@ -110,9 +120,13 @@ class Application {
   std::unique_ptr<frontend::HttpServer> http_;
   ThreadPool cpu_;
   Engines engines_;
+  std::unique_ptr<registry::Probation> probation_;  // null: models.probation is off
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<registry::Source> source_;               // null without storage
+  std::unique_ptr<FollowedRegistry> followed_;             // null without remote.url
   std::unique_ptr<registry::StoredModels> stored_models_;  // null without storage
+  // See storage_. Null without it, or without tracking.serving_runs.
+  std::unique_ptr<tracking::ServingRuns> serving_runs_;
   // Null: nothing is kept. The first to go: its last works tell the ones above what became of them.
   std::unique_ptr<Storage> storage_;
 };

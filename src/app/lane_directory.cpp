@@ -91,6 +91,13 @@ std::shared_ptr<scheduler::LaneProbe> LaneDirectory::probe_for(const ModelIdenti
   return probe;
 }
 
+std::map<std::pair<std::string, std::string>, std::uint64_t> LaneDirectory::rows() const {
+  std::map<Key, std::uint64_t> out;
+  MutexLock lock(mutex_);
+  for (const auto& [key, probe] : probes_) out[key] = probe->read().rows;
+  return out;
+}
+
 void LaneDirectory::write(Exposition& out) const {
   std::vector<Reading> readings;
   {

@@ -22,6 +22,8 @@ class LaneDirectory {
   // Beyond the bound the probe is not listed.
   [[nodiscard]] std::shared_ptr<scheduler::LaneProbe> probe_for(const ModelIdentity& identity);
 
+  // Rows that were run, by model and version.
+  [[nodiscard]] std::map<std::pair<std::string, std::string>, std::uint64_t> rows() const;
   // Writes batch sizes, executions, queue lengths and Triton's counts of them.
   void write(metrics::Exposition& out) const;
 

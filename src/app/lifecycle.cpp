@@ -17,10 +17,21 @@ struct Application::Phase {
 std::vector<Application::Phase> Application::start_list() {
   return {
       {"mlflow", [this] { return mlflow_ ? mlflow_->prepare() : Status(); }},
+      // What the other server said before is known before anything asks for it.
+      {"remote registry",
+       [this] {
+         if (followed_) followed_->models().start();
+         return Status();
+       }},
       // Makes the folder that the registry reads.
       {"stored models", [this] { return stored_models_ ? stored_models_->start() : Status(); }},
       // Loads go on in the background; a wrong repository is told before anything listens.
       {"models", [this] { return registry_->start(); }},
+      {"serving runs",
+       [this] {
+         if (serving_runs_) serving_runs_->start();
+         return Status();
+       }},
       // Listens while models load: live at once, ready later.
       {"http", [this] { return http_->start(); }},
   };
@@ -32,6 +43,8 @@ std::vector<Application::Phase> Application::stop_list() {
       {"readiness",
        [this] {
          stopping_ = true;
+         // Ends the trials, for which nobody waits any more.
+         if (probation_) probation_->stop();
          return Status();
        }},
       {"listen",
@@ -56,9 +69,20 @@ std::vector<Application::Phase> Application::stop_list() {
          http_->stop();
          return Status();
        }},
+      // Whatever was answered is counted by now.
+      {"serving runs",
+       [this] {
+         if (serving_runs_) serving_runs_->stop();
+         return Status();
+       }},
       {"artifacts",
        [this] {
          if (mlflow_) mlflow_->stop();
+         return Status();
+       }},
+      {"remote registry",
+       [this] {
+         if (followed_) followed_->models().stop();
          return Status();
        }},
       {"stored models",

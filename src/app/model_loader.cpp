@@ -26,6 +26,7 @@ class Loading {
   Result<registry::LoadedModel> run() {
     CORTEX_RETURN_IF_ERROR(open_backend());
     CORTEX_RETURN_IF_ERROR(warm_up_backend(*backend_, model_.config));
+    if (parts_.run_once && model_.config.warmup.empty()) run_once(*backend_, model_.config);
     build_lane();
     if (!model_.config.text.tokenizer.empty()) CORTEX_RETURN_IF_ERROR(put_text_in_front());
     return std::move(model_);

@@ -26,6 +26,9 @@ struct LoaderParts {
   ThreadPool& cpu;
   const Clock& clock;
   std::size_t queue_requests = 512;  // where a model's configuration says nothing
+  // A model without a warm-up of its own is run once, whatever comes of it: on probation a run may
+  // crash, and takes memory.
+  bool run_once = false;
 };
 
 // Turns a version folder into a servable: engine, lane, tokeniser, warm-up. A declared warm-up that

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/inspect_folder.h"
+#include "app/probe_model.h"
 #include "app/raw_engine.h"
 #include "app/serve.h"
 #include "backend/onnx/onnx_engine.h"
@@ -25,6 +26,7 @@ int run(int argc, const char* const* argv) {
       .serve = serve,
       .open_raw_engine = open_raw_engine,
       .inspect_folder = inspect_folder,
+      .probe_model = probe_model,
       .engine_versions = engine_versions,
   };
   return cli::run(argc, argv, hooks, std::cout, std::cerr);

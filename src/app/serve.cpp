@@ -19,6 +19,9 @@ namespace {
 constexpr std::chrono::milliseconds kSettleTick{5};
 constexpr std::chrono::milliseconds kIdleTick{3'600'000};
 
+// Also when the file was replaced meanwhile: the kernel keeps the one that runs.
+constexpr const char* kProgram = "/proc/self/exe";
+
 // Every connection is a file; the usual soft limit of 1024 is below our own.
 void raise_file_limit() {
   rlimit limit{};
@@ -59,7 +62,7 @@ int serve(const config::Settings& settings) {
   log::configure(settings.log.level, settings.log.format);
   hold_signals();
   raise_file_limit();
-  auto app = Application::make(settings);
+  auto app = Application::make(settings, kProgram);
   if (!app.ok()) return failed(app.status());
   const Status started = (*app)->start();
   if (!started.ok()) return failed(started);

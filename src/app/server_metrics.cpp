@@ -3,7 +3,9 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 
 namespace cortex::app {
 namespace {
@@ -248,6 +250,39 @@ void ServerMetrics::record_inference(const Series& series, const RequestRecord& 
   series.queue_duration->observe(seconds(record.timings.queue));
   series.compute_duration->observe(seconds(record.timings.compute));
   if (record.timings.input_tokens != 0) series.input_tokens->add(record.timings.input_tokens);
+}
+
+std::vector<tracking::ServedCounts> ServerMetrics::served() const {
+  std::map<std::pair<std::string, std::string>, tracking::ServedCounts> all;
+  using Labels = std::vector<std::string>;
+  const auto count_of = [&](const std::string& model, const std::string& version) -> auto& {
+    return all[{model, version}];
+  };
+  nv_success_.each([&](const Labels& of, const Counter& count) {
+    count_of(of[0], of[1]).requests += count.value();
+  });
+  nv_failure_.each([&](const Labels& of, const Counter& count) {
+    count_of(of[0], of[1]).requests += count.value();
+    count_of(of[0], of[1]).failures += count.value();
+  });
+  input_tokens_.each([&](const Labels& of, const Counter& count) {
+    count_of(of[0], of[1]).input_tokens += count.value();
+  });
+  request_duration_.each([&](const Labels& of, const Histogram& histogram) {
+    const auto cumulative = histogram.read().cumulative;
+    auto& latency = count_of(of[2], of[3]).latency;
+    latency.resize(cumulative.size());
+    for (std::size_t i = 0; i < cumulative.size(); ++i) latency[i] += cumulative[i];
+  });
+  std::vector<tracking::ServedCounts> out;
+  for (auto& [key, counts] : all) {
+    // No version of a known model answered, or it is one that has no series of its own.
+    if (key.second.empty() || key.second == "other") continue;
+    counts.model = key.first;
+    counts.version = key.second;
+    out.push_back(std::move(counts));
+  }
+  return out;
 }
 
 void ServerMetrics::record_load(const ModelIdentity& model, Duration took, const Status& status) {

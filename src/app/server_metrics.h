@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "base/clock.h"
 #include "metrics/metrics_registry.h"
 #include "request/request_record.h"
+#include "tracking/serving_metrics.h"
 
 namespace cortex::app {
 
@@ -21,6 +23,9 @@ class ServerMetrics final : public RecordSink {
   void record(const RequestRecord& record) override;
   // After every load of a version.
   void record_load(const ModelIdentity& model, Duration took, const Status& status);
+  // What was counted so far of every version that was asked for anything, without rows. Not for
+  // threads that serve.
+  [[nodiscard]] std::vector<tracking::ServedCounts> served() const;
 
  private:
   struct Series;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/log.h"
 #include "base/mutex.h"
 #include "request/tensor.h"
 
@@ -70,6 +71,16 @@ Status warm_up_backend(backend::TensorBackend& backend, const ModelConfig& confi
     if (!status.ok()) return status.with_prefix("warm-up '" + sample.name + "': ");
   }
   return {};
+}
+
+void run_once(backend::TensorBackend& backend, const ModelConfig& config) {
+  WarmupSample sample;
+  sample.inputs = config.inputs;
+  for (TensorSpec& spec : sample.inputs) {
+    for (std::int64_t& dimension : spec.shape) dimension = std::max<std::int64_t>(dimension, 1);
+  }
+  const Status status = run_sample(backend, sample, config.max_batch_size > 0);
+  if (!status.ok()) log::debug("a run of zeros failed", {{"error", status.to_string()}});
 }
 
 Status warm_up_text(Servable& servable, const Clock& clock) {

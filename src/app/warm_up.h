@@ -12,6 +12,10 @@ namespace cortex::app {
 // Runs the samples that the configuration declares. The error names the sample.
 [[nodiscard]] Status warm_up_backend(backend::TensorBackend& backend, const ModelConfig& config);
 
+// One run of zeros with every open dimension 1. Nobody said that the model takes that: what it
+// answers is nothing to us.
+void run_once(backend::TensorBackend& backend, const ModelConfig& config);
+
 // Sends one short text through tokeniser, lane and pooling.
 [[nodiscard]] Status warm_up_text(Servable& servable, const Clock& clock);
 

@@ -30,6 +30,7 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   detail::add_bench_command(top);
   detail::add_config_command(top);
   detail::add_version_command(top);
+  detail::add_probe_command(top);
   return root;
 }
 
@@ -37,7 +38,8 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
 void append_help(std::string& out, const CLI::App& command, const std::string& above) {
   const std::string name = (above.empty() ? "" : above + " ") + command.get_name();
   out += "$ " + name + " --help\n" + command.help(above, CLI::AppFormatMode::Normal) + "\n";
-  for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) {
+  const auto is_shown = [](const CLI::App* sub) { return !sub->get_group().empty(); };
+  for (const CLI::App* sub : command.get_subcommands(is_shown)) {
     append_help(out, *sub, name);
   }
 }

@@ -44,6 +44,19 @@ struct RawEngineOptions {
   std::vector<std::vector<TensorValue>> inputs;
 };
 
+// What a server asks of the process that tries a version for it.
+struct ProbeOrder {
+  std::string repository;  // the folder that holds the model's folder
+  bool stored = false;     // it was made from the store
+  std::string model;
+  std::size_t version = 0;
+  bool has_override = false;  // a load request's configuration comes on standard input
+  std::string onnx_library;
+  std::size_t cores = 1;
+  std::size_t cpu_seconds = 0;  // 0: no limit
+  std::size_t parent = 0;       // the process that asks; 0: nobody
+};
+
 // What the commands need from the rest of the program. Given by app, so that this room knows no
 // engine and no server.
 struct Hooks {
@@ -52,6 +65,8 @@ struct Hooks {
   std::function<Result<std::unique_ptr<RawEngine>>(RawEngineOptions)> open_raw_engine;
   // A model folder as JSON: its configuration completed, its versions. For `models inspect DIR`.
   std::function<Result<std::string>(const std::string& folder)> inspect_folder;
+  // The process that tries a version. For the hidden command `probe-model`.
+  std::function<int(const ProbeOrder&)> probe_model;
   // "onnx 1.31.1 (/path)" and so on, one per line, for `version`.
   std::function<std::string()> engine_versions;
 };

@@ -51,6 +51,9 @@ struct ModelSettings {
   std::string default_alias;
   bool fallback = true;
   std::chrono::milliseconds poll_interval{15'000};
+  bool probation = true;
+  std::chrono::milliseconds probation_deadline{300'000};
+  std::uint64_t probation_memory = 0;  // 0: seven eighths of what is free
 };
 
 // Where artifacts lie: in the data folder, or in an S3-compatible bucket.
@@ -77,6 +80,21 @@ struct StoreSettings {
   std::uint64_t queue_works = 4096;
   std::chrono::milliseconds deadline{30'000};
   ArtifactSettings artifacts;
+};
+
+// A registry on another server whose models are served here too.
+struct RemoteSettings {
+  std::string url;  // empty: none
+  std::vector<std::string> models;
+  std::string token;
+  std::string ca_file;
+  std::chrono::milliseconds poll_interval{30'000};
+  std::chrono::milliseconds timeout{30'000};
+};
+
+struct TrackingSettings {
+  bool serving_runs = true;
+  std::chrono::milliseconds serving_interval{60'000};
 };
 
 struct OnnxSettings {
@@ -112,6 +130,8 @@ struct Settings {
   MetricsSettings metrics;
   ModelSettings models;
   StoreSettings store;
+  RemoteSettings remote;
+  TrackingSettings tracking;
   OnnxSettings onnx;
   AuthSettings auth;
   ApiSettings apis;

@@ -588,3 +588,63 @@ def test_all_of_it_outlives_the_server(start, tmp_path):
             assert found.data.tags["a"] == "1"
             assert client.get_registered_model("kept").name == "kept"
             assert running.stop() == 0
+
+
+def infer_when_served(port, model):
+    body = json.dumps({"inputs": [{"name": "INPUT0", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}).encode()
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            request = f"http://127.0.0.1:{port}/v2/models/{model}/infer"
+            return json.load(urllib.request.urlopen(request, body, timeout=30))["model_version"]
+        except urllib.error.HTTPError as error:
+            assert time.monotonic() < deadline, error.read()
+            time.sleep(0.02)
+
+
+def test_what_a_version_does_is_written_as_a_run(start, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.synthetic").write_text("inputs: INPUT0 FP32 [-1,2]\n")
+    (folder / "model.yaml").write_text("backend: synthetic\nmax_batch_size: 4\n")
+    data = tmp_path / "data"
+    data.mkdir()
+    often = {"CORTEX_TRACKING_SERVING_INTERVAL": "100ms"}
+    with start("--data", data, environment=often) as running:
+        before = {n: os.environ.get(n) for n in ("MLFLOW_TRACKING_URI",)}
+        uri = f"http://127.0.0.1:{running.port}"
+        mlflow.set_tracking_uri(uri)
+        client = mlflow.MlflowClient(uri)
+        try:
+            run = client.create_run("0").info
+            client.log_artifacts(run.run_id, str(folder), "model")
+            client.create_registered_model("written")
+            client.create_model_version("written", f"{run.artifact_uri}/model", run.run_id)
+            for _ in range(5):
+                assert infer_when_served(running.port, "written") == "1"
+            deadline = time.monotonic() + 30
+            while "cortex.serving_run" not in client.get_model_version("written", "1").tags:
+                assert time.monotonic() < deadline, running.output()
+                time.sleep(0.02)
+            serving = client.get_run(client.get_model_version("written", "1").tags["cortex.serving_run"])
+            assert client.get_experiment(serving.info.experiment_id).name == "serving"
+            assert serving.info.run_name == "written version 1"
+            assert serving.data.tags["cortex.model"] == "written"
+            assert serving.data.metrics["serving.failures"] == 0
+            assert serving.data.metrics["serving.latency_ms_p50"] > 0
+
+            def total():
+                history = client.get_metric_history(serving.info.run_id, "serving.requests")
+                return sum(value.value for value in history)
+
+            while total() != 5:
+                assert time.monotonic() < deadline, running.output()
+                time.sleep(0.02)
+            assert running.stop() == 0
+        finally:
+            for name_of, value in before.items():
+                os.environ.pop(name_of, None) if value is None else os.environ.__setitem__(name_of, value)
+            mlflow.set_tracking_uri(before["MLFLOW_TRACKING_URI"])
+    with start("--data", data, environment={"CORTEX_TRACKING_SERVING_RUNS": "false"}) as running:
+        client = mlflow.MlflowClient(f"http://127.0.0.1:{running.port}")
+        assert client.get_run(serving.info.run_id).info.status == "FINISHED"

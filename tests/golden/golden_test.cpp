@@ -8,8 +8,11 @@
 
 #include <gtest/gtest.h>
 
+#include "app/followed_registry.h"
 #include "app/http_metrics.h"
 #include "app/lane_directory.h"
+#include "app/registry_metrics.h"
+#include "app/served_versions.h"
 #include "app/server_metrics.h"
 #include "app/storage.h"
 #include "cli/command_line.h"
@@ -50,6 +53,13 @@ std::string metric_list() {
   registry.add_collector([&](metrics::Exposition& out) { lanes.write(out); });
   registry.add_collector([](metrics::Exposition& out) { app::write_http_counts(out, {}); });
   registry.add_collector([](metrics::Exposition& out) { app::write_store_health(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_probation_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_stored_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_remote_health(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_serving_run_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) {
+    app::write_model_memory(out, {{"M", "1", registry::VersionState::kReady, "", 1}});
+  });
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
   RequestRecord record;

@@ -3,8 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -158,16 +162,39 @@ Result<SyntheticKeys> read_keys(const TensorBackendOptions& options) {
   return keys;
 }
 
+// Does what it says, and does not come back.
+[[noreturn]] void crash(SyntheticCrash how, const std::function<void(Duration)>& wait) {
+  std::cerr << "the model crashes as told" << std::endl;
+  if (how == SyntheticCrash::kAbort) std::abort();
+  if (how == SyntheticCrash::kSegfault) std::raise(SIGSEGV);
+  if (how == SyntheticCrash::kExit) std::_Exit(3);
+  constexpr std::size_t kStep = 16 << 20;
+  std::deque<std::vector<char>> leaked;
+  for (;;) {
+    wait(std::chrono::milliseconds(5));
+    if (how == SyntheticCrash::kLeak) leaked.emplace_back(kStep, '\1');
+  }
+}
+
 }  // namespace
 
 SyntheticEngine::SyntheticEngine(SyntheticOptions options)
-    : wait_(options.wait ? std::move(options.wait) : wait_here) {}
+    : wait_(options.wait ? std::move(options.wait) : wait_here), may_crash_(options.may_crash) {}
+
+bool SyntheticEngine::may_crash(const TensorBackendOptions& options) {
+  const auto keys = read_keys(options);
+  return keys.ok() && keys->contains("load_crash");
+}
 
 Result<std::unique_ptr<TensorBackend>> SyntheticEngine::load(const TensorBackendOptions& options) {
   CORTEX_ASSIGN_OR_RETURN(const SyntheticKeys keys, read_keys(options));
   CORTEX_ASSIGN_OR_RETURN(SyntheticProgram program, parse_synthetic_program(keys));
   if (program.load_delay > Duration::zero()) wait_(program.load_delay);
   if (!program.load_fails.empty()) return failed_precondition(program.load_fails);
+  if (program.load_crash != SyntheticCrash::kNone) {
+    if (may_crash_) crash(program.load_crash, wait_);
+    return failed_precondition("load_crash: only on probation");
+  }
   return std::unique_ptr<TensorBackend>(
       std::make_unique<SyntheticBackend>(std::move(program), wait_)
   );

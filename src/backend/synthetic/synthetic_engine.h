@@ -14,6 +14,8 @@ namespace cortex::backend {
 struct SyntheticOptions {
   // Lets a load or a run take time. Empty: the thread waits. A simulation moves its clock instead.
   std::function<void(Duration)> wait;
+  // Lets load_crash bring the process down. For one that is made to be brought down alone.
+  bool may_crash = false;
 };
 
 // An engine for tests: what a model answers, how long it takes and when it fails are written down.
@@ -36,6 +38,8 @@ struct SyntheticOptions {
 //   resource_exhausted fail_on          a run fails with kInvalidArgument when an FP32 or INT64
 //   input holds this number load_delay_ms    load_fails (the reason) batch_changes_answers true:
 //   the signature says so
+//   load_crash       abort, segfault, exit, hang, leak: what loading it does to the process on
+//   probation; fails to load elsewhere
 // Thread-safe.
 class SyntheticEngine final : public TensorEngine {
  public:
@@ -45,12 +49,15 @@ class SyntheticEngine final : public TensorEngine {
   [[nodiscard]] std::string_view platform() const override { return "synthetic"; }
   [[nodiscard]] std::string version() const override { return "1"; }
   [[nodiscard]] std::string_view default_filename() const override { return "model.synthetic"; }
+  // True where the model says load_crash.
+  [[nodiscard]] static bool may_crash(const TensorBackendOptions& options);
   // kInvalidArgument names a key or value that is none; kFailedPrecondition with load_fails.
   [[nodiscard]] Result<std::unique_ptr<TensorBackend>> load(const TensorBackendOptions& options
   ) override;
 
  private:
   std::function<void(Duration)> wait_;
+  const bool may_crash_;
 };
 
 }  // namespace cortex::backend

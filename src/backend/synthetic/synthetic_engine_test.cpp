@@ -181,6 +181,23 @@ TEST(SyntheticEngine, does_not_load_when_told_so) {
   EXPECT_EQ(backend.status().text(), "the disk is full");
 }
 
+TEST(SyntheticEngine, crashes_only_where_it_may) {
+  TensorBackendOptions options;
+  options.parameters = {{"load_crash", "abort"}};
+  SyntheticEngine engine;
+  EXPECT_TRUE(engine.may_crash(options));
+  EXPECT_FALSE(engine.may_crash({}));
+  EXPECT_EQ(engine.load(options).status().text(), "load_crash: only on probation");
+  EXPECT_DEATH(
+      {
+        SyntheticOptions may;
+        may.may_crash = true;
+        static_cast<void>(SyntheticEngine(may).load(options).ok());
+      },
+      "crashes as told"
+  );
+}
+
 TEST(SyntheticEngine, says_that_batches_change_answers_when_told) {
   EXPECT_TRUE((*load({{"batch_changes_answers", "true"}}))->signature().batch_changes_answers);
   EXPECT_FALSE((*load({}))->signature().batch_changes_answers);
@@ -213,6 +230,7 @@ TEST(SyntheticEngine, names_the_key_that_is_wrong) {
            {"width", "99999999"},
            {"fail_on", "x"},
            {"batch_changes_answers", "maybe"},
+           {"load_crash", "sometimes"},
            {"speed", "11"},
        }) {
     const Status status = load({{key, value}}).status();

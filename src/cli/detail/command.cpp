@@ -45,6 +45,12 @@ Command Command::add(const std::string& name, const std::string& help) const {
   return {*app_->add_subcommand(name, help), *context_};
 }
 
+Command Command::add_hidden(const std::string& name, const std::string& help) const {
+  const Command out = add(name, help);
+  out.app_->group("");
+  return out;
+}
+
 Command Command::add_group(const std::string& name, const std::string& help) const {
   const Command group = add(name, help);
   group.app_->require_subcommand(1);

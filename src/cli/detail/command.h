@@ -43,6 +43,8 @@ class Command {
 
   [[nodiscard]] Context& context() const { return *context_; }
   [[nodiscard]] Command add(const std::string& name, const std::string& help) const;
+  // One that no help shows.
+  [[nodiscard]] Command add_hidden(const std::string& name, const std::string& help) const;
   // With commands below it: one of them must be named.
   [[nodiscard]] Command add_group(const std::string& name, const std::string& help) const;
   void footer(const std::string& text) const;

@@ -44,5 +44,6 @@ void add_embed_command(const Command& root);
 void add_bench_command(const Command& root);
 void add_config_command(const Command& root);
 void add_version_command(const Command& root);
+void add_probe_command(const Command& root);
 
 }  // namespace cortex::cli::detail

@@ -217,6 +217,15 @@ Result<SyntheticProgram> parse_synthetic_program(const SyntheticKeys& keys) {
   read_fail_on(reader, out);
   out.load_delay = microseconds(1000 * reader.count("load_delay_ms", 0, kDelayUsMax / 1000));
   out.load_fails = reader.text("load_fails", "");
+  out.load_crash = reader.choice<SyntheticCrash>(
+      "load_crash",
+      {{"none", SyntheticCrash::kNone},
+       {"abort", SyntheticCrash::kAbort},
+       {"segfault", SyntheticCrash::kSegfault},
+       {"exit", SyntheticCrash::kExit},
+       {"hang", SyntheticCrash::kHang},
+       {"leak", SyntheticCrash::kLeak}}
+  );
   out.signature.batch_changes_answers = reader.flag("batch_changes_answers");
   const bool token_types = reader.flag("token_types");
   out.signature.inputs = parse_specs(reader, "inputs", default_inputs(out.result, token_types));

@@ -15,6 +15,8 @@ namespace cortex::backend {
 
 enum class SyntheticResult : std::uint8_t { kIdentity, kSum, kConstant, kShape, kText };
 
+enum class SyntheticCrash : std::uint8_t { kNone, kAbort, kSegfault, kExit, kHang, kLeak };
+
 // What synthetic_engine.h lets a model say.
 struct SyntheticProgram {
   SyntheticResult result = SyntheticResult::kIdentity;
@@ -29,6 +31,7 @@ struct SyntheticProgram {
   std::optional<double> fail_on;
   Duration load_delay{};
   std::string load_fails;
+  SyntheticCrash load_crash = SyntheticCrash::kNone;
 };
 
 using SyntheticKeys = std::map<std::string, std::string>;

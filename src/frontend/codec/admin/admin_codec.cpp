@@ -84,8 +84,19 @@ void AdminCodec::ready(const ExchangePtr& exchange) const {
   reply.body.append(R"(,"ready_models":)").append(std::to_string(catalog_.ready_models().size()));
   reply.body.append(R"(,"failed_versions":)")
       .append(std::to_string(count_failed(catalog_.index())));
+  append_degraded(reply.body);
   reply.body.push_back('}');
   exchange->reply(std::move(reply));
+}
+
+void AdminCodec::append_degraded(std::string& out) const {
+  if (!options_.degraded) return;
+  std::string_view between = R"(,"degraded":[)";
+  for (const std::string& part : options_.degraded()) {
+    out.append(std::exchange(between, ","));
+    append_json_string(out, part);
+  }
+  if (between == ",") out.push_back(']');
 }
 
 void AdminCodec::metrics(const ExchangePtr& exchange) const {

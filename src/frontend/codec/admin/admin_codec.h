@@ -16,6 +16,9 @@ struct AdminOptions {
   std::function<bool()> draining;  // thread-safe, never blocks
   std::function<std::string(bool)>
       metrics;  // the exposition; true: in OpenMetrics' form. Thread-safe
+  // Which parts do not work now without making the server unready: "store". Their names alone,
+  // since health is open to everybody. Thread-safe, never blocks; may be empty.
+  std::function<std::vector<std::string>()> degraded = {};
 };
 
 // What stands beside the models' APIs: health, metrics, and the description of all routes.
@@ -40,6 +43,7 @@ class AdminCodec {
 
   void live(const ExchangePtr& exchange) const;
   void ready(const ExchangePtr& exchange) const;
+  void append_degraded(std::string& out) const;
   void metrics(const ExchangePtr& exchange) const;
   void openapi(const ExchangePtr& exchange) const;
 

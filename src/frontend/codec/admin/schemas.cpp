@@ -26,7 +26,8 @@ constexpr std::array kSchemas = {
         R"({"type":"object","required":["status","ready_models","failed_versions"],"properties":{
       "status":{"enum":["ok","starting","draining"]},
       "ready_models":{"type":"integer","minimum":0},
-      "failed_versions":{"type":"integer","minimum":0}}})"
+      "failed_versions":{"type":"integer","minimum":0},
+      "degraded":{"type":"array","items":{"type":"string"}}}})"
     ),
     Schema{"Metrics", "text/plain", false, R"({"type":"string"})"},
     json_schema("OpenApi", R"({"type":"object","required":["openapi","info","paths"]})"),

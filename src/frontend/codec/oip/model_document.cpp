@@ -182,6 +182,7 @@ std::string index_document(const std::vector<registry::IndexEntry>& entries, boo
     if (!entry.version.empty()) line.emplace("version", entry.version);
     line.emplace("state", registry::index_state(entry.state));
     line.emplace("reason", entry.reason);
+    if (entry.memory_bytes != 0) line.emplace("memory_bytes", entry.memory_bytes);
     out.push_back(std::move(line));
   }
   return json::serialize(out);

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 import pytest
 
@@ -28,7 +29,10 @@ BODY = {"inputs": [{"name": "INPUT0", "shape": [1, 2], "datatype": "FP32", "data
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory):
-    """The address of a real server."""
+    """The address of a real server: CORTEX_TEST_MLFLOW names one that runs already."""
+    if os.environ.get("CORTEX_TEST_MLFLOW"):
+        yield os.environ["CORTEX_TEST_MLFLOW"]
+        return
     folder = tmp_path_factory.mktemp("remote") / "server"
     program = pathlib.Path(sys.executable).parent / "mlflow"
     environment = {**os.environ, "CORTEX_MLFLOW": str(program)}
@@ -108,7 +112,8 @@ def relay(remote):
 
 @pytest.fixture
 def name(request):
-    return request.node.name.replace("test_", "").replace("_", "-")
+    """A name that no other test has."""
+    return request.node.name.replace("test_", "").replace("_", "-") + "-" + uuid.uuid4().hex[:8]
 
 
 def write_version(folder, factor):

@@ -39,10 +39,16 @@ std::vector<frontend::Api> Application::build_apis() {
   const auto expose = [this](bool open_metrics) {
     return metrics_.expose(open_metrics ? metrics::Form::kOpenMetrics : metrics::Form::kPrometheus);
   };
-  admin_ = std::make_unique<frontend::admin::AdminCodec>(
-      model_catalog(),
-      frontend::admin::AdminOptions{CORTEX_VERSION, stopping, expose, [this] { return degraded(); }}
-  );
+  frontend::admin::AdminOptions admin{CORTEX_VERSION, stopping, expose, [this] {
+                                        return degraded();
+                                      }};
+  if (storage_) {
+    admin.store = [this] {
+      const store::StoreHealth health = storage_->store().health();
+      return frontend::admin::StoreState{health.available, health.lost_since, health.waiting};
+    };
+  }
+  admin_ = std::make_unique<frontend::admin::AdminCodec>(model_catalog(), std::move(admin));
   out.push_back(admin_->make_api());
   if (settings_.apis.open_inference) {
     const auto ready = [this] { return !stopping_ && settled(); };

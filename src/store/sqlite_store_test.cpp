@@ -172,11 +172,13 @@ TEST_F(SqliteStore, another_process_that_holds_the_file_delays_and_then_refuses)
   ASSERT_TRUE(other->run_script("BEGIN IMMEDIATE").ok());
   EXPECT_EQ(write_sql(**opened, kInsert, {"a"}).code(), Code::kUnavailable);
   EXPECT_FALSE((*opened)->health().available);
+  EXPECT_GT((*opened)->health().lost_since, 0);
   EXPECT_EQ(read_integer(**opened, kCount), 0);
   EXPECT_FALSE((*opened)->health().available);
   ASSERT_TRUE(other->run_script("ROLLBACK").ok());
   EXPECT_TRUE(write_sql(**opened, kInsert, {"a"}).ok());
   EXPECT_TRUE((*opened)->health().available);
+  EXPECT_EQ((*opened)->health().lost_since, 0);
 }
 
 TEST_F(SqliteStore, a_backup_is_one_moment_while_works_go_on) {

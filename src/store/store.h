@@ -38,12 +38,13 @@ struct Change {
 
 struct StoreHealth {
   bool available = true;
-  std::string reason;          // why not; safe to show
-  std::size_t waiting = 0;     // works that wait for a thread
-  std::uint64_t commits = 0;   // groups that were made durable
-  std::uint64_t works = 0;     // works that were committed in them
-  std::uint64_t failures = 0;  // works that ended with an error of the database's
-  std::uint64_t refusals = 0;  // works that found the queue full
+  std::string reason;           // why not; safe to show
+  std::int64_t lost_since = 0;  // milliseconds since the epoch; 0 while it is available
+  std::size_t waiting = 0;      // works that wait for a thread
+  std::uint64_t commits = 0;    // groups that were made durable
+  std::uint64_t works = 0;      // works that were committed in them
+  std::uint64_t failures = 0;   // works that ended with an error of the database's
+  std::uint64_t refusals = 0;   // works that found the queue full
 };
 
 // The database behind registry, tracking and jobs: SQLite in a file (one writer thread with group

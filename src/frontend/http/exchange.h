@@ -109,6 +109,22 @@ using ErrorBody = std::function<std::string(int http_status, const Status& statu
 // complete; request().body is empty, and it takes the body with read_body().
 enum class BodyMode : std::uint8_t { kBuffered, kStreamed };
 
+// A parameter of a route that is not in its path, for /openapi.json. All text is static.
+struct RouteParameter {
+  std::string_view name;
+  std::string_view in;           // "query" or "header"
+  std::string_view description;  // one sentence
+  std::string_view schema;       // JSON Schema
+};
+
+// One body that routes name as their request or their answer. All text is static.
+struct Schema {
+  std::string_view name;
+  std::string_view media_type;
+  bool binary_form;       // may be followed by binary tensors, as application/octet-stream
+  std::string_view text;  // JSON Schema 2020-12, as OpenAPI 3.1 has it
+};
+
 // One route of an API.
 struct Route {
   Method method = Method::kGet;
@@ -121,8 +137,11 @@ struct Route {
       handler;                       // called on the connection's io thread; must not block
   std::size_t body_bytes_limit = 0;  // 0: the server's
   std::string_view request_schema;  // name of a schema in openapi's components; empty: no JSON body
-  std::string_view response_schema;  // the same for the 200 answer
+  std::string_view response_schema;  // the same for the answer of a success
   BodyMode body = BodyMode::kBuffered;
+  int success_status = 200;
+  std::span<const RouteParameter> parameters = {};  // static
+  bool described = true;  // false: another address of a route that /openapi.json has
 };
 
 // A mounted API: its routes and how its errors look. The mount point is a prefix, "" for the bare
@@ -132,6 +151,8 @@ struct Api {
   std::string prefix;
   std::vector<Route> routes;
   ErrorBody error_body;
+  std::string_view error_schema = "Error";  // name of the schema of its errors
+  std::span<const Schema> schemas = {};     // static; what its routes name beside the common ones
 };
 
 }  // namespace cortex::frontend

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/detail/store_probe.h"
 
+#include <algorithm>
+
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace cortex::store {
@@ -40,6 +43,7 @@ void StoreProbe::set(Side side, const Status& lost) {
   MutexLock lock(mutex_);
   if (available_.at(index).exchange(lost.ok()) == lost.ok()) return;
   lost_.at(index) = lost;
+  lost_at_.at(index) = unix_milliseconds();
   const char* what = side == Side::kReading ? "reading" : "writing";
   if (lost.ok()) {
     log::info("the database is back", {{"for", what}});
@@ -55,10 +59,12 @@ StoreHealth StoreProbe::health() const {
   health.failures = failures_.load();
   health.refusals = refusals_.load();
   MutexLock lock(mutex_);
-  for (const Status& lost : lost_) {
-    if (lost.ok()) continue;
+  for (std::size_t side = 0; side < lost_.size(); ++side) {
+    if (lost_.at(side).ok()) continue;
+    const std::int64_t since = lost_at_.at(side);
+    health.lost_since = health.available ? since : std::min(since, health.lost_since);
     health.available = false;
-    health.reason = lost.text();
+    health.reason = lost_.at(side).text();
   }
   return health;
 }

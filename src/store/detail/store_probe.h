@@ -39,6 +39,7 @@ class StoreProbe {
   std::array<std::atomic<bool>, 2> available_{true, true};  // by side; a look without the lock
   mutable Mutex mutex_;
   std::array<Status, 2> lost_ GUARDED_BY(mutex_);
+  std::array<std::int64_t, 2> lost_at_ GUARDED_BY(mutex_){};  // milliseconds since the epoch
 };
 
 }  // namespace cortex::store

@@ -28,6 +28,12 @@ std::size_t count_failed(const std::vector<registry::IndexEntry>& index) {
   }));
 }
 
+void append_store(std::string& out, const StoreState& state) {
+  out.append(R"(,"store":{"available":)").append(state.available ? "true" : "false");
+  if (!state.available) out.append(R"(,"lost_since":)").append(std::to_string(state.lost_since));
+  out.append(R"(,"waiting":)").append(std::to_string(state.waiting)).append("}");
+}
+
 }  // namespace
 
 AdminCodec::AdminCodec(ModelCatalog catalog, AdminOptions options)
@@ -85,6 +91,7 @@ void AdminCodec::ready(const ExchangePtr& exchange) const {
   reply.body.append(R"(,"failed_versions":)")
       .append(std::to_string(count_failed(catalog_.index())));
   append_degraded(reply.body);
+  if (options_.store) append_store(reply.body, options_.store());
   reply.body.push_back('}');
   exchange->reply(std::move(reply));
 }

@@ -57,6 +57,27 @@ TEST(AdminCodec, is_ready_when_settled_and_not_draining) {
   EXPECT_EQ(call(served.api, Method::kGet, "/health/live")->bytes(), R"({"status":"ok"})");
 }
 
+TEST(AdminCodec, a_lost_database_is_named_and_does_not_make_the_server_unready) {
+  AdminOptions options{"1.2.3", [] { return false; }, nullptr};
+  StoreState state{true, 0, 0};
+  options.store = [&state] { return state; };
+  ModelCatalog catalog;
+  catalog.settled = [] { return true; };
+  catalog.ready_models = [] { return std::vector<std::string>(); };
+  catalog.index = [] { return std::vector<registry::IndexEntry>(); };
+  AdminCodec codec(std::move(catalog), std::move(options));
+  const Api api = codec.make_api();
+  const auto health = [&] { return call(api, Method::kGet, "/health/ready"); };
+  EXPECT_NE(health()->bytes().find(R"("store":{"available":true,"waiting":0})"), std::string::npos);
+  state = {false, 1'700'000'000'000, 3};
+  EXPECT_EQ(health()->sent().status, 200);
+  EXPECT_NE(
+      health()->bytes().find(R"("store":{"available":false,"lost_since":1700000000000,"waiting":3})"
+      ),
+      std::string::npos
+  ) << health()->bytes();
+}
+
 TEST(AdminCodec, metrics_come_in_the_form_that_was_asked) {
   Served served;
   const auto text = call(served.api, Method::kGet, "/metrics");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/admin/openapi.h"
 
-#include <algorithm>
 #include <cctype>
+#include <map>
+#include <span>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -55,8 +56,35 @@ json::object reference_to(std::string_view schema) {
   return {{"$ref", "#/components/schemas/" + std::string(schema)}};
 }
 
-json::object content_of(std::string_view name) {
-  const Schema* schema = find_schema(name);
+// What can be named: the common schemas and those of the mounted APIs.
+class Names {
+ public:
+  explicit Names(const std::vector<Api>& apis) {
+    add(schemas());
+    for (const Api& api : apis) add(api.schemas);
+  }
+  [[nodiscard]] const Schema* find(std::string_view name) const {
+    const auto found = all_.find(name);
+    return found == all_.end() ? nullptr : found->second;
+  }
+  [[nodiscard]] const std::map<std::string_view, const Schema*>& all() const { return all_; }
+
+ private:
+  void add(std::span<const Schema> more) {
+    for (const Schema& schema : more) {
+      const auto [at, fresh] = all_.emplace(schema.name, &schema);
+      CHECK(fresh || at->second == &schema, "no two schemas have one name");
+    }
+  }
+  std::map<std::string_view, const Schema*> all_;
+};
+
+json::value parse_text(std::string_view text) {
+  return json::parse(json::string_view(text.data(), text.size()));
+}
+
+json::object content_of(const Names& names, std::string_view name) {
+  const Schema* schema = names.find(name);
   CHECK(schema != nullptr, "every schema that a route names is in the table");
   json::object out;
   out.emplace(schema->media_type, json::object{{"schema", reference_to(name)}});
@@ -65,6 +93,13 @@ json::object content_of(std::string_view name) {
         kBinary, json::object{{"schema", json::object{{"type", "string"}, {"format", "binary"}}}}
     );
   }
+  return out;
+}
+
+// OpenAPI has no sign for "the rest of the path".
+std::string path_of(const Api& api, const Route& route) {
+  std::string out = api.prefix + std::string(route.pattern);
+  std::erase(out, '*');
   return out;
 }
 
@@ -81,10 +116,10 @@ void append_path_parameters(json::array& out, std::string_view pattern) {
   }
 }
 
-json::array parameters_of(const Route& route) {
+json::array parameters_of(const Names& names, const Route& route, const std::string& path) {
   json::array out;
-  append_path_parameters(out, route.pattern);
-  const Schema* body = find_schema(route.request_schema);
+  append_path_parameters(out, path);
+  const Schema* body = names.find(route.request_schema);
   if (body != nullptr && body->binary_form) {
     out.push_back({
         {"name", "Inference-Header-Content-Length"},
@@ -94,16 +129,26 @@ json::array parameters_of(const Route& route) {
         {"schema", {{"type", "integer"}, {"minimum", 0}}},
     });
   }
+  for (const RouteParameter& parameter : route.parameters) {
+    out.push_back({
+        {"name", parameter.name},
+        {"in", parameter.in},
+        {"required", false},
+        {"description", parameter.description},
+        {"schema", parse_text(parameter.schema)},
+    });
+  }
   return out;
 }
 
-json::object responses_of(const Api& api, const Route& route) {
+json::object responses_of(const Names& names, const Api& api, const Route& route) {
   json::object good{{"description", "OK"}};
-  if (!route.response_schema.empty()) good.emplace("content", content_of(route.response_schema));
-  const std::string_view error = api.name == "openai" ? "OpenAiError" : "Error";
+  if (!route.response_schema.empty()) {
+    good.emplace("content", content_of(names, route.response_schema));
+  }
   return {
-      {"200", std::move(good)},
-      {"default", {{"description", "An error"}, {"content", content_of(error)}}},
+      {std::to_string(route.success_status), std::move(good)},
+      {"default", {{"description", "An error"}, {"content", content_of(names, api.error_schema)}}},
   };
 }
 
@@ -121,44 +166,43 @@ std::string operation_id(const Route& route, const std::string& path) {
   return out;
 }
 
-json::object operation_of(const Api& api, const Route& route, const std::string& path) {
+json::object operation_of(
+    const Names& names, const Api& api, const Route& route, const std::string& path
+) {
   json::object out{
       {"operationId", operation_id(route, path)},
       {"summary", route.summary},
       {"tags", json::array{api.name}},
       {"x-scope", scope_name(route.scope)},
   };
-  json::array parameters = parameters_of(route);
+  json::array parameters = parameters_of(names, route, path);
   if (!parameters.empty()) out.emplace("parameters", std::move(parameters));
   if (!route.request_schema.empty()) {
-    out.emplace("requestBody", json::object{{"content", content_of(route.request_schema)}});
+    out.emplace("requestBody", json::object{{"content", content_of(names, route.request_schema)}});
   }
-  out.emplace("responses", responses_of(api, route));
+  out.emplace("responses", responses_of(names, api, route));
   // An empty list says that no key is needed, whatever the server's default.
   if (route.scope == Scope::kNone) out.emplace("security", json::array());
   return out;
 }
 
-json::object paths_of(const std::vector<Api>& apis) {
+json::object paths_of(const Names& names, const std::vector<Api>& apis) {
   json::object paths;
   for (const Api& api : apis) {
     for (const Route& route : api.routes) {
-      const std::string path = api.prefix + std::string(route.pattern);
+      if (!route.described) continue;
+      const std::string path = path_of(api, route);
       json::value& methods = paths[path];
       if (!methods.is_object()) methods.emplace_object();
-      methods.as_object().emplace(method_name(route.method), operation_of(api, route, path));
+      methods.as_object().emplace(method_name(route.method), operation_of(names, api, route, path));
     }
   }
   return paths;
 }
 
-json::object components() {
+json::object components(const Names& names) {
   json::object out;
-  for (const Schema& schema : schemas()) {
-    out.emplace(
-        schema.name, json::parse(json::string_view(schema.text.data(), schema.text.size()))
-    );
-  }
+  for (const auto& [name, schema] : names.all()) out.emplace(name, parse_text(schema->text));
   return {
       {"schemas", std::move(out)},
       {"securitySchemes",
@@ -172,14 +216,15 @@ json::object components() {
 }  // namespace
 
 std::string openapi_document(const std::vector<Api>& apis, std::string_view server_version) {
+  const Names names(apis);
   return json::serialize(json::object{
       {"openapi", "3.1.0"},
       {"info", {{"title", "Cortex"}, {"version", server_version}}},
       {"security",
        json::array{json::object{{"bearer", json::array()}}, json::object{{"header", json::array()}}}
       },
-      {"paths", paths_of(apis)},
-      {"components", components()},
+      {"paths", paths_of(names, apis)},
+      {"components", components(names)},
   });
 }
 

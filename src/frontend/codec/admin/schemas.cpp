@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/admin/schemas.h"
 
-#include <algorithm>
 #include <array>
 
 namespace cortex::frontend::admin {
@@ -27,7 +26,11 @@ constexpr std::array kSchemas = {
       "status":{"enum":["ok","starting","draining"]},
       "ready_models":{"type":"integer","minimum":0},
       "failed_versions":{"type":"integer","minimum":0},
-      "degraded":{"type":"array","items":{"type":"string"}}}})"
+      "degraded":{"type":"array","items":{"type":"string"}},
+      "store":{"type":"object","description":"The database; a lost one does not make the server unready.",
+        "required":["available","waiting"],"properties":{"available":{"type":"boolean"},
+        "lost_since":{"type":"integer","description":"Milliseconds since the epoch."},
+        "waiting":{"type":"integer","minimum":0}}}}})"
     ),
     Schema{"Metrics", "text/plain", false, R"({"type":"string"})"},
     json_schema("OpenApi", R"({"type":"object","required":["openapi","info","paths"]})"),
@@ -182,12 +185,5 @@ constexpr std::array kSchemas = {
 }  // namespace
 
 std::span<const Schema> schemas() { return kSchemas; }
-
-const Schema* find_schema(std::string_view name) {
-  const auto* const found = std::find_if(
-      kSchemas.begin(), kSchemas.end(), [&](const Schema& schema) { return schema.name == name; }
-  );
-  return found == kSchemas.end() ? nullptr : found;
-}
 
 }  // namespace cortex::frontend::admin

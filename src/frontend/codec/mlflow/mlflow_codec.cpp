@@ -17,6 +17,15 @@ namespace cortex::frontend::mlflow {
 namespace {
 
 constexpr std::string_view kName = "mlflow";
+constexpr std::string_view kPagesPrefix = "/ajax-api";  // for MLflow's web pages
+
+constexpr Schema kSchemas[] = {
+    {"MlflowError",
+     "application/json",
+     false,
+     R"({"type":"object","required":["error_code","message"],"properties":{
+      "error_code":{"type":"string"},"message":{"type":"string"}}})"},
+};
 
 struct MountPoint {
   std::string_view prefix;
@@ -68,7 +77,7 @@ std::function<void(std::shared_ptr<Exchange>)> handler_of(
   };
 }
 
-Route mounted(const Context& context, const MlflowRoute& from) {
+Route mounted(const Context& context, const MlflowRoute& from, std::string_view prefix) {
   Route route;
   route.method = from.method;
   route.pattern = from.pattern;
@@ -79,6 +88,7 @@ Route mounted(const Context& context, const MlflowRoute& from) {
   const std::size_t standard = from.planner ? kJsonBytesLimit : 0;
   route.body_bytes_limit = from.body_bytes_limit == 0 ? standard : from.body_bytes_limit;
   route.body = from.body;
+  route.described = from.mount == Mount::kAjax2 || !prefix.starts_with(kPagesPrefix);
   return route;
 }
 
@@ -124,10 +134,13 @@ std::vector<Api> MlflowCodec::make_apis() const {
   std::vector<Api> apis;
   for (const MountPoint& point : kMountPoints) {
     if (apis.empty() || apis.back().prefix != point.prefix) {
-      apis.push_back({kName, std::string(point.prefix), {}, refusal_body});
+      apis.push_back(
+          {kName, std::string(point.prefix), {}, refusal_body, kSchemas[0].name, kSchemas}
+      );
     }
     for (const MlflowRoute& route : routes) {
-      if (route.mount == point.mount) apis.back().routes.push_back(mounted(*context_, route));
+      if (route.mount != point.mount) continue;
+      apis.back().routes.push_back(mounted(*context_, route, point.prefix));
     }
   }
   return apis;

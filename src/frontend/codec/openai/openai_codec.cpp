@@ -96,6 +96,7 @@ Api OpenAiCodec::make_api() {
   Api api;
   api.name = "openai";
   api.error_body = error_body;
+  api.error_schema = "OpenAiError";
   for (const Entry& entry : kEntries) {
     Route route{entry.method, entry.pattern, entry.scope, api.name, entry.summary, {}, 0, {}, {}};
     route.handler = [this, handler = entry.handler](const ExchangePtr& exchange) {

@@ -217,6 +217,7 @@ Result<Sorting> make_sorting(const Subject& subject, const std::vector<std::stri
 std::string fingerprint_of(const CatalogQuery& query) {
   std::string out = query.filter;
   for (const std::string& clause : query.order_by) out.append("\n").append(clause);
+  if (!query.model.empty()) out.append("\n\n").append(query.model);
   return out;
 }
 
@@ -244,6 +245,10 @@ Result<store::Rows> find_page(
     const Sorting& sorting,
     Statement statement
 ) {
+  if (!query.model.empty()) {
+    statement.sql.append(" AND m.name = ");
+    statement.sql.append(store::add_parameter(statement.parameters, query.model));
+  }
   CORTEX_RETURN_IF_ERROR(add_filter(subject, query.filter, statement));
   CORTEX_RETURN_IF_ERROR(continue_behind(query, sorting, statement));
   statement.sql.append(" ORDER BY ");

@@ -28,15 +28,6 @@ std::set<std::string> names_of(
   return names;
 }
 
-std::vector<TextDifference> differing(const Texts& left, const Texts& right) {
-  std::vector<TextDifference> out;
-  for (const std::string& name : names_of(left, right)) {
-    TextDifference difference{name, find_in(left, name), find_in(right, name)};
-    if (difference.left != difference.right) out.push_back(std::move(difference));
-  }
-  return out;
-}
-
 std::string status_text(VersionStatus status) {
   constexpr std::array<std::string_view, 3> kNames = {"pending", "failed", "ready"};
   return std::string(kNames[static_cast<std::size_t>(status)]);
@@ -94,6 +85,15 @@ std::vector<std::string> only_in(
 
 }  // namespace
 
+std::vector<TextDifference> compare_texts(const Texts& left, const Texts& right) {
+  std::vector<TextDifference> out;
+  for (const std::string& name : names_of(left, right)) {
+    TextDifference difference{name, find_in(left, name), find_in(right, name)};
+    if (difference.left != difference.right) out.push_back(std::move(difference));
+  }
+  return out;
+}
+
 VersionDifference compare_versions(
     const ModelVersion& left,
     const VersionFacts& left_facts,
@@ -101,9 +101,9 @@ VersionDifference compare_versions(
     const VersionFacts& right_facts
 ) {
   VersionDifference difference;
-  difference.fields = differing(fields_of(left), fields_of(right));
-  difference.tags = differing(left.tags, right.tags);
-  difference.parameters = differing(left_facts.parameters, right_facts.parameters);
+  difference.fields = compare_texts(fields_of(left), fields_of(right));
+  difference.tags = compare_texts(left.tags, right.tags);
+  difference.parameters = compare_texts(left_facts.parameters, right_facts.parameters);
   difference.metrics = compare_metrics(left_facts, right_facts);
   difference.aliases_left = only_in(left.aliases, right.aliases);
   difference.aliases_right = only_in(right.aliases, left.aliases);

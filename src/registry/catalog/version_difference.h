@@ -40,6 +40,11 @@ struct VersionDifference {
   bool improved = false;  // accuracy, precision, recall, f1_score or auc is greater on the right
 };
 
+// What is not the same in both, in the order of the names.
+[[nodiscard]] std::vector<TextDifference> compare_texts(
+    const std::map<std::string, std::string>& left, const std::map<std::string, std::string>& right
+);
+
 // Each list in the order of its names.
 [[nodiscard]] VersionDifference compare_versions(
     const ModelVersion& left,

@@ -5,6 +5,7 @@
 
 #include "registry/catalog/model_version.h"
 #include "store/artifact_path.h"
+#include "tracking/artifact_places.h"
 #include "tracking/logged_models.h"
 #include "tracking/runs.h"
 
@@ -14,7 +15,7 @@ namespace {
 constexpr std::string_view kScheme = "mlflow-artifacts:";
 
 Result<ArtifactRoot> root_at(std::string uri) {
-  CORTEX_ASSIGN_OR_RETURN(std::string path, artifact_path_of(uri));
+  CORTEX_ASSIGN_OR_RETURN(std::string path, tracking::artifact_path_of(uri));
   return ArtifactRoot{std::move(uri), std::move(path)};
 }
 
@@ -49,19 +50,6 @@ FindRoot root_of_model_version(std::string workspace, std::string name, std::int
     );
     return ArtifactRoot{std::string(kScheme) + "/" + found.location, found.location};
   };
-}
-
-Result<std::string> artifact_path_of(std::string_view uri) {
-  std::string_view path = uri;
-  if (path.starts_with(kScheme)) {
-    path.remove_prefix(kScheme.size());
-    // "scheme:/a" and "scheme:///a" name no host.
-    if (path.starts_with("///")) path.remove_prefix(2);
-    if (path.starts_with("/") && !path.starts_with("//")) return read_artifact_path(path.substr(1));
-  }
-  return invalid_argument(
-      "The artifacts at '" + std::string(uri) + "' are not kept by this server."
-  );
 }
 
 std::string join_artifact_path(std::string_view folder, std::string_view rest) {

@@ -26,9 +26,6 @@ using FindRoot = std::function<Result<ArtifactRoot>(store::Transaction& transact
     std::string workspace, std::string name, std::int64_t version
 );
 
-// The folder in the index that an address of ours means.
-[[nodiscard]] Result<std::string> artifact_path_of(std::string_view uri);
-
 // "a/b" of "a" and "b"; either may be empty.
 [[nodiscard]] std::string join_artifact_path(std::string_view folder, std::string_view rest);
 

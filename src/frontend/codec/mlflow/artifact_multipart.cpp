@@ -244,7 +244,7 @@ void join(
 ) {
   context.transfers->submit([&context, exchange, completion, place] {
     const auto blob = context.artifacts.join(completion->parts);
-    if (!blob.ok()) return fail_to_store(*exchange, blob.status());
+    if (!blob.ok()) return fail(*exchange, blob.status());
     finish(context, exchange, completion->id, *blob);
   });
 }

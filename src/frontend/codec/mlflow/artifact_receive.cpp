@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/log.h"
 #include "frontend/codec/mlflow/wire.h"
 
 namespace cortex::frontend::mlflow {
@@ -33,7 +32,7 @@ class Receiver : public std::enable_shared_from_this<Receiver> {
   void start(store::ArtifactStore& artifacts) {
     submit([this, &artifacts] {
       auto writer = artifacts.begin();
-      if (!writer.ok()) return fail_to_store(*exchange_, writer.status());
+      if (!writer.ok()) return fail(*exchange_, writer.status());
       writer_ = std::move(*writer);
       post([this] { read(); });
     });
@@ -74,10 +73,7 @@ class Receiver : public std::enable_shared_from_this<Receiver> {
   }
   void on_written(const Status& status) {
     if (failed_) return;
-    if (!status.ok()) {
-      failed_ = true;
-      return fail_to_store(*exchange_, status);
-    }
+    if (!status.ok()) return give_up(status);
     writing_ = false;
     if (ended_ || is_full()) hand_over();
   }
@@ -94,10 +90,10 @@ class Receiver : public std::enable_shared_from_this<Receiver> {
   }
   void write_last() {
     Status status = writer_->write(window_);
-    if (!status.ok()) return fail_to_store(*exchange_, status);
+    if (!status.ok()) return fail(*exchange_, status);
     Result<store::Blob> blob = writer_->finish();
     writer_.reset();
-    if (!blob.ok()) return fail_to_store(*exchange_, blob.status());
+    if (!blob.ok()) return fail(*exchange_, blob.status());
     received_(exchange_, std::move(*blob));
   }
 
@@ -122,17 +118,6 @@ void receive_artifact(
     Received received
 ) {
   std::make_shared<Receiver>(std::move(place), exchange, std::move(received))->start(artifacts);
-}
-
-void fail_to_store(Exchange& exchange, const Status& status) {
-  const bool full = status.code() == Code::kResourceExhausted && !status.retry_after();
-  if (!full) return fail(exchange, status);
-  log::error(
-      "the artifact store is full",
-      {{"request_id", exchange.request().id}, {"error", status.to_string()}}
-  );
-  exchange.record().status = status;
-  exchange.reply(error_reply({error_name(status.code()).name, 507}, status));
 }
 
 }  // namespace cortex::frontend::mlflow

@@ -24,8 +24,4 @@ void receive_artifact(
     Received received
 );
 
-// As fail(), of what the artifact store answered: that it is full is 507, since the same call will
-// not succeed soon.
-void fail_to_store(Exchange& exchange, const Status& status);
-
 }  // namespace cortex::frontend::mlflow

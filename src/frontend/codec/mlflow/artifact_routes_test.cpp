@@ -408,12 +408,12 @@ TEST_F(ArtifactRoutes, a_disk_that_runs_full_is_told_and_leaves_nothing) {
     return ++windows < 3 ? Status() : resource_exhausted("the disk is full");
   };
   const auto answer = put("big", long_text(6'000'000));
-  EXPECT_EQ(answer.status, 507);
+  EXPECT_EQ(answer.status, 429);
   EXPECT_THAT(answer.body, HasSubstr("the disk is full"));
   EXPECT_TRUE(eventually([&] { return artifacts_.writers == 0; }));
   EXPECT_EQ(incoming(), 0U);
   artifacts_.before_write = [] { return resource_exhausted("the disk is full"); };
-  EXPECT_EQ(put("small", "x").status, 507);
+  EXPECT_EQ(put("small", "x").status, 429);
   EXPECT_EQ(get("small").status, 404);
 }
 

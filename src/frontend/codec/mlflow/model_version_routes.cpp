@@ -3,14 +3,12 @@
 #include <string>
 #include <utility>
 
-#include "frontend/codec/mlflow/artifact_locations.h"
 #include "frontend/codec/mlflow/registry_reply.h"
 #include "frontend/codec/mlflow/registry_request.h"
 #include "frontend/codec/mlflow/registry_routes.h"
 #include "registry/catalog/model_version.h"
 #include "registry/catalog/version_source.h"
-#include "store/artifact_index.h"
-#include "tracking/logged_models.h"
+#include "tracking/artifact_places.h"
 
 namespace cortex::frontend::mlflow {
 namespace {
@@ -21,34 +19,6 @@ using store::Transaction;
 
 constexpr std::size_t kPageMax = 200'000;  // what clients may ask for
 constexpr std::size_t kPageHeld = 10'000;  // what they get at once: the rest is another page
-
-Result<registry::LoggedModelPlace> place_of_logged_model(
-    Transaction& transaction, const std::string& workspace, const std::string& id
-) {
-  CORTEX_ASSIGN_OR_RETURN(
-      const tracking::LoggedModel model, tracking::find_logged_model(transaction, workspace, id)
-  );
-  CORTEX_ASSIGN_OR_RETURN(std::string location, artifact_path_of(model.artifact_uri));
-  return registry::LoggedModelPlace{std::move(location), model.source_run_id};
-}
-
-Result<std::string> folder_of_run(
-    Transaction& transaction, const std::string& workspace, const std::string& run
-) {
-  CORTEX_ASSIGN_OR_RETURN(ArtifactRoot root, root_of_run(workspace, run)(transaction));
-  return std::move(root.path);
-}
-
-Result<bool> something_stands(
-    Transaction& transaction, const std::string& workspace, const std::string& path
-) {
-  CORTEX_ASSIGN_OR_RETURN(const auto entry, store::find_artifact(transaction, workspace, path));
-  return entry.has_value();
-}
-
-registry::ArtifactLocations locations() {
-  return {folder_of_run, place_of_logged_model, something_stands};
-}
 
 Status mismatch(const std::string& source, const std::string& field) {
   return invalid_argument(
@@ -63,7 +33,9 @@ Status resolve(
 ) {
   CORTEX_ASSIGN_OR_RETURN(
       registry::ResolvedSource resolved,
-      registry::resolve_source(transaction, locations(), workspace, wanted.source)
+      registry::resolve_source(
+          transaction, tracking::artifact_locations(), workspace, wanted.source
+      )
   );
   wanted.location = std::move(resolved.location);
   const bool by_run = wanted.source.starts_with("runs:");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which APIs a server has, and where they are mounted.
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "app/application.h"
@@ -9,6 +10,7 @@
 #include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
+#include "frontend/codec/registry/registry_codec.h"
 
 namespace cortex::app {
 namespace {
@@ -70,6 +72,16 @@ std::vector<frontend::Api> Application::build_apis() {
         storage_->store(), storage_->artifacts(), options
     );
     for (frontend::Api& api : mlflow_->make_apis()) out.push_back(std::move(api));
+  }
+  if (settings_.apis.registry && storage_) {
+    registry_api_ = std::make_unique<frontend::registry_api::RegistryCodec>(
+        storage_->store(),
+        storage_->artifacts(),
+        frontend::registry_api::RegistryOptions{
+            std::filesystem::path(settings_.data) / "backups", {}
+        }
+    );
+    out.push_back(registry_api_->make_api());
   }
   admin_->describe(out);
   return out;

@@ -18,6 +18,7 @@
 #include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
+#include "frontend/codec/registry/registry_codec.h"
 #include "metrics/process_metrics.h"
 #include "registry/stored/store_source.h"
 #include "router/default_stages.h"

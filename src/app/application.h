@@ -43,6 +43,9 @@ class AdminCodec;
 namespace cortex::frontend::mlflow {
 class MlflowCodec;
 }
+namespace cortex::frontend::registry_api {
+class RegistryCodec;
+}
 
 namespace cortex::app {
 
@@ -116,6 +119,7 @@ class Application {
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;
   std::unique_ptr<frontend::mlflow::MlflowCodec> mlflow_;
+  std::unique_ptr<frontend::registry_api::RegistryCodec> registry_api_;
   std::unique_ptr<router::Router> router_;
   std::unique_ptr<frontend::HttpServer> http_;
   ThreadPool cpu_;

@@ -6,6 +6,7 @@
 #include "app/application.h"
 #include "base/log.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
+#include "frontend/codec/registry/registry_codec.h"
 
 namespace cortex::app {
 
@@ -78,6 +79,7 @@ std::vector<Application::Phase> Application::stop_list() {
       {"artifacts",
        [this] {
          if (mlflow_) mlflow_->stop();
+         if (registry_api_) registry_api_->stop();
          return Status();
        }},
       {"remote registry",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/storage.h"
 
-#include <array>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "store/artifact_index.h"
 #include "store/artifact_upload.h"
 #include "store/change_trim.h"
+#include "store/replay_log.h"
 #include "tracking/tracking_schema.h"
 
 namespace cortex::app {
@@ -82,9 +82,7 @@ Result<std::unique_ptr<store::Store>> open_database(const config::Settings& sett
   options.readers = settings.store.readers;
   options.queue_limit = settings.store.queue_works;
   options.deadline = settings.store.deadline;
-  const std::array schemas{
-      store::artifact_schema(), tracking::tracking_schema(), registry::catalog_schema()
-  };
+  const std::vector<store::Schema> schemas = storage_schemas();
   return store::open_store(options, schemas);
 }
 
@@ -105,6 +103,7 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Settings& settings)
   }
   const fs::path models = fs::path(settings.data) / "models";
   CORTEX_RETURN_IF_ERROR(make_folder(models));
+  CORTEX_ASSIGN_OR_RETURN(DataLock lock, DataLock::take(settings.data, DataLock::Kind::kShared));
   auto store = open_database(settings);
   if (!store.ok()) return store.status().with_prefix("store: ");
   CORTEX_ASSIGN_OR_RETURN(
@@ -112,16 +111,18 @@ Result<std::unique_ptr<Storage>> Storage::open(const config::Settings& settings)
       open_artifacts(settings.store.artifacts, fs::path(settings.data) / "artifacts")
   );
   return std::unique_ptr<Storage>(
-      new Storage(std::move(store).value(), std::move(artifacts), models)
+      new Storage(std::move(lock), std::move(store).value(), std::move(artifacts), models)
   );
 }
 
 Storage::Storage(
+    DataLock lock,
     std::unique_ptr<store::Store> store,
     std::unique_ptr<store::ArtifactStore> artifacts,
     fs::path models
 )
-    : artifacts_(std::move(artifacts)),
+    : lock_(std::move(lock)),
+      artifacts_(std::move(artifacts)),
       store_(std::move(store)),
       models_(std::move(models)),
       collector_("collector", [this] { collect(); }) {}
@@ -145,6 +146,15 @@ void Storage::collect() {
     say_collected(store::remove_strays(*store_, *artifacts_, kCollectGrace));
     say_collected(artifacts_->sweep(kUploadAge));
   }
+}
+
+std::vector<store::Schema> storage_schemas() {
+  return {
+      store::artifact_schema(),
+      tracking::tracking_schema(),
+      registry::catalog_schema(),
+      store::replay_schema(),
+  };
 }
 
 void write_store_health(metrics::Exposition& out, const store::StoreHealth& health) {

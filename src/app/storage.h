@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
+#include "app/data_lock.h"
 #include "base/mailbox.h"
 #include "base/status.h"
 #include "base/thread.h"
@@ -30,18 +32,23 @@ class Storage {
 
  private:
   Storage(
+      DataLock lock,
       std::unique_ptr<store::Store> store,
       std::unique_ptr<store::ArtifactStore> artifacts,
       std::filesystem::path models
   );
   void collect();
 
+  const DataLock lock_;
   const std::unique_ptr<store::ArtifactStore> artifacts_;
   const std::unique_ptr<store::Store> store_;  // its works may use the artifacts: ends before them
   const std::filesystem::path models_;
   Mailbox<bool> end_{1};
   Thread collector_;
 };
+
+// Of every room that keeps something.
+[[nodiscard]] std::vector<store::Schema> storage_schemas();
 
 // As cortex_store_*.
 void write_store_health(metrics::Exposition& out, const store::StoreHealth& health);

@@ -192,6 +192,9 @@ const Setting kTable[] = {
     {"apis.mlflow", "", "CORTEX_APIS_MLFLOW",
      "MLflow's tracking, registry and artifacts under /api/2.0; needs the data folder or store.address.",
      SwitchTarget{CORTEX_MEMBER(apis.mlflow)}},
+    {"apis.registry", "", "CORTEX_APIS_REGISTRY",
+     "The registry's own API under /api/v2; needs the data folder.",
+     SwitchTarget{CORTEX_MEMBER(apis.registry)}},
 
     {"limits.connections", "--connections-max", "CORTEX_LIMITS_CONNECTIONS",
      "Open connections; more are refused.",

@@ -111,6 +111,7 @@ struct ApiSettings {
   bool open_inference = true;
   bool openai = true;
   bool mlflow = true;
+  bool registry = true;
 };
 
 enum class AccessLog : std::uint8_t { kOff, kErrors, kAll };

@@ -13,6 +13,7 @@ A file holds cases separated by lines of "====". A case is
     200                                     expected status; 4?? is any of them
     content-type: application/json          headers that must be there; "~" before the value makes it a regex,
     retry-after: -                          "-" means that it must not be there
+    etag: =TAG                              "=" keeps it: ${TAG} stands for it in heads further down in the file
                                             an empty line
     {"error": "~unknown model"}             the body: JSON is compared as values, in which a string "~regex" matches
                                             a string and "*" anything; objects may have more keys when one is "...": 1.
@@ -65,6 +66,10 @@ def split_head(lines):
     return first, headers, rest[1:]
 
 
+def fill_in(text, kept):
+    return re.sub(r"\$\{(\w+)\}", lambda name: kept[name[1]], text)
+
+
 class Case:
     def __init__(self, path, text):
         lines = text.strip("\n").split("\n")
@@ -72,9 +77,13 @@ class Case:
         self.name = f"{path.parent.name}/{path.stem}: {' '.join(comments)}"
         lines = [line for line in lines if not line.startswith("#")]
         cut = lines.index("----")
-        self.request = self.request_bytes(lines[:cut])
+        self.request_lines = lines[:cut]
         self.is_head = lines[0].startswith("HEAD ")
         self.status, self.headers, self.body = split_head(lines[cut + 1 :])
+
+    def request(self, kept):
+        """The bytes to send; `kept` are the headers that earlier cases of the file kept."""
+        return self.request_bytes([fill_in(line, kept) for line in self.request_lines])
 
     @staticmethod
     def request_bytes(lines):
@@ -163,13 +172,17 @@ def compare_body(lines, got):
         raise Mismatch(f"body: {got!r}, expected {text!r}")
 
 
-def check(case, answer):
+def check(case, answer, kept):
     if not re.fullmatch(case.status.replace("?", r"\d"), answer.status):
         raise Mismatch(f"status {answer.status}, expected {case.status}; body {answer.body[:500]!r}")
     for name, want in case.headers:
+        want = fill_in(want, kept)
         got = answer.headers.get(name)
         if want == "-":
             matches = got is None
+        elif want.startswith("="):
+            matches = got is not None
+            kept[want[1:]] = got
         elif want.startswith("~"):
             matches = got is not None and re.search(want[1:], got)
         else:
@@ -192,10 +205,10 @@ def forced_models(models, config, folder):
     return copy
 
 
-def ask(port, case):
+def ask(port, case, kept):
     with socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S) as connection:
         try:
-            connection.sendall(case.request)
+            connection.sendall(case.request(kept))
         except (BrokenPipeError, ConnectionResetError):
             pass  # refused before all was sent: the answer is there to read
         try:
@@ -227,7 +240,8 @@ def main():
     files = args.files or sorted(HERE.glob("*/*.wire"))
     with tempfile.TemporaryDirectory() as folder:
         models = forced_models(args.models, args.config, pathlib.Path(folder))
-        return run(args, files, Server(args.binary, models, "--config", args.config))
+        data = pathlib.Path(folder) / "data"
+        return run(args, files, Server(args.binary, models, "--config", args.config, "--data", data))
 
 
 def run(args, files, server):
@@ -235,11 +249,12 @@ def run(args, files, server):
     for path in files:
         if excluded(path, args.config):
             continue
+        kept = {}
         for case in cases_of(path):
             if args.only not in case.name:
                 continue
             try:
-                check(case, ask(server.port, case))
+                check(case, ask(server.port, case, kept), kept)
                 passed += 1
             except (Mismatch, TimeoutError, OSError, ValueError) as error:
                 failed += 1

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "frontend/http/exchange.h"
+#include "store/artifact_store.h"
+#include "store/replay_log.h"
+#include "store/store.h"
+
+namespace cortex::frontend::registry_api {
+
+struct RegistryOptions {
+  // A folder of its own, made when it is needed, for a copy of the database that is being fetched.
+  std::filesystem::path backups;
+  store::ReplayLimits replays;
+};
+
+// Our own REST API of the registry, below /api/v2: models, versions, aliases with their history and
+// rollback, comparison, the audit log, and backups. A request is parsed on the connection's thread,
+// its work runs on the store's threads, and no other thread waits for the database. Store and
+// artifacts outlive the codec; the codec outlives the server that its Api is mounted on, and the
+// works that it gave to the store. Thread-safe: keeps no state between requests.
+class RegistryCodec {
+ public:
+  RegistryCodec(
+      store::Store& store, store::ArtifactStore& artifacts, const RegistryOptions& options
+  );
+  ~RegistryCodec();
+
+  // Waits for the files that are being read. After the server has stopped, before the artifacts go.
+  void stop();
+
+  [[nodiscard]] Api make_api() const;
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace cortex::frontend::registry_api

@@ -6,6 +6,7 @@
 #include "app/inspect_folder.h"
 #include "app/probe_model.h"
 #include "app/raw_engine.h"
+#include "app/restore.h"
 #include "app/serve.h"
 #include "backend/onnx/onnx_engine.h"
 #include "cli/command_line.h"
@@ -27,6 +28,7 @@ int run(int argc, const char* const* argv) {
       .open_raw_engine = open_raw_engine,
       .inspect_folder = inspect_folder,
       .probe_model = probe_model,
+      .restore = restore,
       .engine_versions = engine_versions,
   };
   return cli::run(argc, argv, hooks, std::cout, std::cerr);

@@ -25,6 +25,12 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   const detail::Command top(*root, context);
   detail::add_serve_command(top);
   detail::add_models_command(top);
+  detail::add_registry_command(top);
+  detail::add_experiments_command(top);
+  detail::add_runs_command(top);
+  detail::add_artifacts_command(top);
+  detail::add_backup_command(top);
+  detail::add_restore_command(top);
   detail::add_infer_command(top);
   detail::add_embed_command(top);
   detail::add_bench_command(top);

@@ -67,6 +67,9 @@ struct Hooks {
   std::function<Result<std::string>(const std::string& folder)> inspect_folder;
   // The process that tries a version. For the hidden command `probe-model`.
   std::function<int(const ProbeOrder&)> probe_model;
+  // Makes a data folder of a backup and says what it found; kFailedPrecondition: the folder is in
+  // use, or holds a database. Blocks.
+  std::function<Result<std::string>(const std::string& file, const std::string& data)> restore;
   // "onnx 1.31.1 (/path)" and so on, one per line, for `version`.
   std::function<std::string()> engine_versions;
 };

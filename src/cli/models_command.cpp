@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <array>
 #include <ostream>
 
 #include <boost/json/object.hpp>
 
 #include "cli/detail/context.h"
 #include "cli/detail/json.h"
+#include "cli/detail/table.h"
 
 namespace cortex::cli::detail {
 namespace {
 
 namespace json = boost::json;
-using Row = std::array<std::string, 4>;
-
-void print_table(std::ostream& out, const std::vector<Row>& rows) {
-  std::array<std::size_t, 3> width{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < width.size(); ++i) width[i] = std::max(width[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < width.size(); ++i) {
-      line += row[i] + std::string(width[i] - row[i].size() + 2, ' ');
-    }
-    line += row[3];
-    line.erase(line.find_last_not_of(' ') + 1);
-    out << line << "\n";
-  }
-}
 
 Status list(Context& context, const ServerFlags& flags, bool as_json) {
   CORTEX_ASSIGN_OR_RETURN(net::HttpClient client, connect(flags));
@@ -42,7 +24,7 @@ Status list(Context& context, const ServerFlags& flags, bool as_json) {
     context.out << pretty(answer);
     return {};
   }
-  std::vector<Row> rows{{"NAME", "VERSION", "STATE", "REASON"}};
+  std::vector<std::vector<std::string>> rows{{"NAME", "VERSION", "STATE", "REASON"}};
   if (!answer.is_array()) return failed_precondition("the answer is no list of models");
   for (const json::value& entry : answer.get_array()) {
     rows.push_back(

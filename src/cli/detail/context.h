@@ -39,6 +39,12 @@ struct ServerFlags {
 // Each adds its command; what was asked for runs while the command line is parsed.
 void add_serve_command(const Command& root);
 void add_models_command(const Command& root);
+void add_registry_command(const Command& root);
+void add_experiments_command(const Command& root);
+void add_runs_command(const Command& root);
+void add_artifacts_command(const Command& root);
+void add_backup_command(const Command& root);
+void add_restore_command(const Command& root);
 void add_infer_command(const Command& root);
 void add_embed_command(const Command& root);
 void add_bench_command(const Command& root);

@@ -30,6 +30,14 @@ bool parse_digest(std::string_view hex, std::array<std::uint8_t, 32>& out) {
   return true;
 }
 
+// The scope of that name, or of the role that stands for it; "" for none.
+std::string_view scope_of(std::string_view name) {
+  if (name == "read" || name == "reader") return "read";
+  if (name == "infer" || name == "inference_user") return "infer";
+  if (name == "admin" || name == "model_admin") return "admin";
+  return {};
+}
+
 class KeyReader {
  public:
   KeyReader(std::string_view name, KeyFile& out) : name_(name), out_(out) {}
@@ -87,10 +95,16 @@ class KeyReader {
     if (!value.IsSequence()) return fault(value, "scopes must be a list");
     for (const auto& scope : value) {
       const std::string text = scope.IsScalar() ? scope.Scalar() : "";
-      if (text != "read" && text != "infer" && text != "admin") {
-        fault(scope, "'" + text + "' is not a scope; there are read, infer and admin");
+      const std::string_view name = scope_of(text);
+      if (name.empty()) {
+        fault(
+            scope,
+            "'" + text +
+                "' is not a scope; there are read (reader), infer (inference_user) and admin "
+                "(model_admin)"
+        );
       } else {
-        key.scopes.push_back(text);
+        key.scopes.emplace_back(name);
       }
     }
   }

@@ -16,7 +16,8 @@ namespace cortex::config {
 struct KeyEntry {
   std::string name;
   std::string tenant = "default";
-  std::vector<std::string> scopes;        // of "read", "infer", "admin"; at least one
+  // Of "read", "infer", "admin", whichever of their two names the file has; at least one.
+  std::vector<std::string> scopes;
   std::array<std::uint8_t, 32> sha256{};  // of the secret's bytes
 };
 

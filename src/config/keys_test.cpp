@@ -30,6 +30,14 @@ TEST(Keys, reads_yaml_and_json_as_a_list_or_below_keys) {
   }
 }
 
+TEST(Keys, a_scope_has_the_name_of_a_role_too) {
+  const KeyFile file = parse_keys(
+      "- {name: ci, scopes: [reader, inference_user, model_admin], sha256: " + kDigest + "}", "k"
+  );
+  ASSERT_TRUE(file.faults.empty()) << fault_text(file.faults);
+  EXPECT_THAT(file.keys[0].scopes, ElementsAre("read", "infer", "admin"));
+}
+
 TEST(Keys, names_every_fault_with_its_line) {
   const KeyFile file = parse_keys(
       "- {name: a, scopes: [root], sha256: 12}\n- {scopes: [read], secret: x}\n- {name: a, scopes: "

@@ -13,7 +13,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import uuid
 
 import pytest
 
@@ -29,10 +28,7 @@ BODY = {"inputs": [{"name": "INPUT0", "shape": [1, 2], "datatype": "FP32", "data
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory):
-    """The address of a real server: CORTEX_TEST_MLFLOW names one that runs already."""
-    if os.environ.get("CORTEX_TEST_MLFLOW"):
-        yield os.environ["CORTEX_TEST_MLFLOW"]
-        return
+    """The address of a real server."""
     folder = tmp_path_factory.mktemp("remote") / "server"
     program = pathlib.Path(sys.executable).parent / "mlflow"
     environment = {**os.environ, "CORTEX_MLFLOW": str(program)}
@@ -112,8 +108,7 @@ def relay(remote):
 
 @pytest.fixture
 def name(request):
-    """A name that no other test has."""
-    return request.node.name.replace("test_", "").replace("_", "-") + "-" + uuid.uuid4().hex[:8]
+    return request.node.name.replace("test_", "").replace("_", "-")
 
 
 def write_version(folder, factor):

@@ -154,11 +154,13 @@ class Prober {
         "--repository=" + model.parent_path().string(),
         "--model=" + model.filename().string(),
         "--number=" + std::to_string(candidate.version),
-        "--onnx-library=" + options_.onnx_library,
         "--cores=" + std::to_string(options_.cores),
         "--cpu-seconds=" + std::to_string(2 * cpu_seconds * options_.cores),
         "--parent=" + std::to_string(getpid())
     };
+    // An empty value would take the next word.
+    if (!options_.onnx_library.empty())
+      out.arguments.push_back("--onnx-library=" + options_.onnx_library);
     if (candidate.stored) out.arguments.emplace_back("--stored");
     if (candidate.override_json) {
       out.arguments.emplace_back("--override");

@@ -63,6 +63,7 @@ Result<std::unique_ptr<Application>> Application::make(
   std::unique_ptr<Application> app(new Application(settings));
   CORTEX_RETURN_IF_ERROR(app->build_keys());
   CORTEX_RETURN_IF_ERROR(app->build_storage());
+  CORTEX_RETURN_IF_ERROR(app->build_signing());
   app->build_metrics();
   app->build_engines();
   app->build_probation(program);
@@ -98,6 +99,22 @@ Status Application::build_storage() {
   return {};
 }
 
+Status Application::build_signing() {
+  registry::TrustedKeys trusted;
+  for (const std::string& file : settings_.signing.trusted_keys) {
+    CORTEX_ASSIGN_OR_RETURN(
+        const std::string pem, config::read_file(file, registry::kKeyFileBytesMax)
+    );
+    const Status status = trusted.add(pem);
+    if (!status.ok()) return status.with_prefix("signing.trusted_keys: '" + file + "': ");
+  }
+  if (!storage_) return {};
+  signatures_ = std::make_unique<registry::SignatureGate>(
+      storage_->store(), storage_->artifacts(), Principal{}.workspace, std::move(trusted)
+  );
+  return {};
+}
+
 void Application::build_metrics() {
   metrics_.gauge({"cortex_build_info", "The running version; always 1.", {"version"}})
       .with({CORTEX_VERSION})
@@ -108,6 +125,7 @@ void Application::build_metrics() {
     metrics_.add_collector([this](metrics::Exposition& out) {
       write_store_health(out, storage_->store().health());
       write_artifact_traffic(out, storage_->artifacts());
+      write_signature_counts(out, signatures_->counts());
     });
   }
   metrics::add_process_metrics(metrics_);
@@ -181,7 +199,7 @@ void Application::build_registry() {
 Status Application::build_stored_models() {
   if (storage_) {
     source_ = std::make_unique<registry::StoreSource>(
-        storage_->store(), storage_->artifacts(), Principal{}.workspace
+        storage_->store(), storage_->artifacts(), Principal{}.workspace, signatures_.get()
     );
   }
   CORTEX_ASSIGN_OR_RETURN(

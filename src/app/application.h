@@ -25,6 +25,7 @@
 #include "metrics/metrics_registry.h"
 #include "registry/probation.h"
 #include "registry/registry.h"
+#include "registry/signing/signature_gate.h"
 #include "registry/stored/source.h"
 #include "registry/stored/stored_models.h"
 #include "router/router.h"
@@ -85,6 +86,7 @@ class Application {
   void build_engines();
   void build_probation(const std::string& program);
   void build_registry();
+  [[nodiscard]] Status build_signing();
   [[nodiscard]] registry::RegistryOptions registry_options();
   [[nodiscard]] Status build_stored_models();
   void build_serving_runs();
@@ -126,6 +128,7 @@ class Application {
   Engines engines_;
   std::unique_ptr<registry::Probation> probation_;  // null: models.probation is off
   std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<registry::SignatureGate> signatures_;    // null without storage
   std::unique_ptr<registry::Source> source_;               // null without storage
   std::unique_ptr<FollowedRegistry> followed_;             // null without remote.url
   std::unique_ptr<registry::StoredModels> stored_models_;  // null without storage

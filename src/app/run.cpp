@@ -8,6 +8,7 @@
 #include "app/raw_engine.h"
 #include "app/restore.h"
 #include "app/serve.h"
+#include "app/sign_model.h"
 #include "backend/onnx/onnx_engine.h"
 #include "cli/command_line.h"
 
@@ -29,6 +30,8 @@ int run(int argc, const char* const* argv) {
       .inspect_folder = inspect_folder,
       .probe_model = probe_model,
       .restore = restore,
+      .sign_model = sign_model,
+      .verify_model = verify_model,
       .engine_versions = engine_versions,
   };
   return cli::run(argc, argv, hooks, std::cout, std::cerr);

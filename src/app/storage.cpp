@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/catalog/catalog_schema.h"
+#include "registry/signing/signature_policy.h"
 #include "store/artifact_index.h"
 #include "store/artifact_upload.h"
 #include "store/change_trim.h"
@@ -153,6 +154,7 @@ std::vector<store::Schema> storage_schemas() {
       store::artifact_schema(),
       tracking::tracking_schema(),
       registry::catalog_schema(),
+      registry::signing_schema(),
       store::replay_schema(),
   };
 }
@@ -162,6 +164,17 @@ void write_store_health(metrics::Exposition& out, const store::StoreHealth& heal
     out.family(family.name, family.type, family.help);
     out.sample({}, family.value(health));
   }
+}
+
+void write_signature_counts(metrics::Exposition& out, const registry::SignatureCounts& counts) {
+  out.family(
+      "cortex_signature_checks_total",
+      metrics::Type::kCounter,
+      "Answers to aliases that ask for signatures, by outcome."
+  );
+  out.sample({{"outcome", "verified"}}, static_cast<double>(counts.verified));
+  out.sample({{"outcome", "warned"}}, static_cast<double>(counts.warned));
+  out.sample({{"outcome", "refused"}}, static_cast<double>(counts.refused));
 }
 
 }  // namespace cortex::app

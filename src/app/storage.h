@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "config/settings.h"
 #include "metrics/exposition.h"
+#include "registry/signing/signature_gate.h"
 #include "store/artifact_store.h"
 #include "store/store.h"
 
@@ -52,5 +53,7 @@ class Storage {
 
 // As cortex_store_*.
 void write_store_health(metrics::Exposition& out, const store::StoreHealth& health);
+// As cortex_signature_checks_total.
+void write_signature_counts(metrics::Exposition& out, const registry::SignatureCounts& counts);
 
 }  // namespace cortex::app

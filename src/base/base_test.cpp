@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/core_budget.h"
 #include "base/json_text.h"
 #include "base/mailbox.h"
@@ -46,6 +47,20 @@ TEST(Mailbox, refuses_beyond_its_capacity_and_after_close) {
   EXPECT_EQ(out, (std::vector<int>{1, 2}));
   out.clear();
   EXPECT_FALSE(box.take_all(out, kNoDeadline));
+}
+
+TEST(Base64, reads_what_it_writes_and_the_url_safe_alphabet) {
+  for (const std::string bytes : {"", "f", "fo", "foo", "foob", "\xff\xfe\xfd\xfc"}) {
+    EXPECT_EQ(base64_bytes(base64_text(bytes)), bytes);
+  }
+  EXPECT_EQ(base64_bytes("_-8="), "\xff\xef");
+  EXPECT_EQ(base64_bytes("Zm8"), "fo");
+}
+
+TEST(Base64, refuses_what_nobody_writes) {
+  for (const char* text : {"Z", "Zm8==", "Zm9v=", "Zm 8", "Zm8=Zm8=", "Zh==", "=", "Zm8\n"}) {
+    EXPECT_EQ(base64_bytes(text), std::nullopt) << text;
+  }
 }
 
 TEST(CoreBudget, prefers_instances_when_nothing_is_asked) {

@@ -34,6 +34,8 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   detail::add_infer_command(top);
   detail::add_embed_command(top);
   detail::add_bench_command(top);
+  detail::add_sign_command(top);
+  detail::add_verify_command(top);
   detail::add_config_command(top);
   detail::add_version_command(top);
   detail::add_probe_command(top);

@@ -57,6 +57,23 @@ struct ProbeOrder {
   std::size_t parent = 0;       // the process that asks; 0: nobody
 };
 
+// `sign`: files of a model to a signature.
+struct SignRequest {
+  std::string model;  // a folder, or a file
+  std::string key;    // PEM file
+  std::string out;    // empty: model.sig in the folder, <file>.sig beside the file
+  std::vector<std::string> certificates;  // PEM files, the key's own first
+  std::vector<std::string> ignored;       // paths inside of the folder
+};
+// `verify`: a signature against the files of a model.
+struct VerifyRequest {
+  std::string model;
+  std::string signature;          // empty: where `sign` puts it
+  std::vector<std::string> keys;  // PEM files with public keys or certificates
+  std::vector<std::string> ignored;
+  bool ignore_unsigned = false;
+};
+
 // What the commands need from the rest of the program. Given by app, so that this room knows no
 // engine and no server.
 struct Hooks {
@@ -70,6 +87,9 @@ struct Hooks {
   // Makes a data folder of a backup and says what it found; kFailedPrecondition: the folder is in
   // use, or holds a database. Blocks.
   std::function<Result<std::string>(const std::string& file, const std::string& data)> restore;
+  // What was done, to show. Blocks while all files are read.
+  std::function<Result<std::string>(const SignRequest&)> sign_model;
+  std::function<Result<std::string>(const VerifyRequest&)> verify_model;
   // "onnx 1.31.1 (/path)" and so on, one per line, for `version`.
   std::function<std::string()> engine_versions;
 };

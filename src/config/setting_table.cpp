@@ -173,6 +173,10 @@ const Setting kTable[] = {
      "How long it may take to answer a call, and to send the next bytes of a file.",
      TimeTarget{CORTEX_MEMBER(remote.timeout), milliseconds(100), kDay}},
 
+    {"signing.trusted_keys", "--trusted-key", "CORTEX_SIGNING_TRUSTED_KEYS",
+     "PEM files with public keys and certificates whose signatures count for aliases with a signature policy.",
+     ListTarget{CORTEX_MEMBER(signing.trusted_keys)}},
+
     {"auth.api_keys", "", "CORTEX_API_KEYS",
      "Keys with every scope, in plain text: a quick start. Prefer auth.keys_file.",
      ListTarget{CORTEX_MEMBER(auth.api_keys)}},

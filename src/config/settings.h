@@ -97,6 +97,11 @@ struct TrackingSettings {
   std::chrono::milliseconds serving_interval{60'000};
 };
 
+// Whose signatures of models count.
+struct SigningSettings {
+  std::vector<std::string> trusted_keys;  // PEM files
+};
+
 struct OnnxSettings {
   std::string library;  // empty: found beside the program or by the system
 };
@@ -133,6 +138,7 @@ struct Settings {
   StoreSettings store;
   RemoteSettings remote;
   TrackingSettings tracking;
+  SigningSettings signing;
   OnnxSettings onnx;
   AuthSettings auth;
   ApiSettings apis;

@@ -16,6 +16,16 @@ void AliasBook::point(
   }
 }
 
+void AliasBook::permit(const std::map<std::string, std::set<std::int64_t>>& permitted) {
+  for (const auto& [alias, versions] : permitted) {
+    const auto found = states_.find(alias);
+    if (found == states_.end()) continue;
+    AliasState& state = found->second;
+    if (!versions.contains(state.serving)) state.serving = 0;
+    if (!versions.contains(state.previous)) state.previous = 0;
+  }
+}
+
 void AliasBook::settle(const std::set<std::int64_t>& ready) {
   ready_ = ready;
   for (auto& [alias, state] : states_) {

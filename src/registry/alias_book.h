@@ -28,6 +28,9 @@ class AliasBook {
       const std::map<std::string, std::int64_t>& targets,
       const std::map<std::string, std::int64_t>& previous = {}
   );
+  // The versions that these aliases may serve; others may serve every one. What they served before
+  // and may not any more is forgotten. After point().
+  void permit(const std::map<std::string, std::set<std::int64_t>>& permitted);
   // The versions that can serve. REQUIRED after point().
   void settle(const std::set<std::int64_t>& ready);
 

@@ -76,5 +76,20 @@ TEST_F(AliasBookTest, forgets_an_alias_that_is_gone) {
   EXPECT_EQ(after(2, {1}), "-");
 }
 
+TEST(AliasBook, forgets_what_an_alias_may_not_serve_any_more) {
+  AliasBook book;
+  book.point({{"strict", 1}, {"other", 1}});
+  book.settle({1});
+  book.point({{"strict", 2}, {"other", 2}}, {{"strict", 1}, {"other", 1}});
+  book.permit({{"strict", {2}}});
+  book.settle({1});
+  EXPECT_EQ(book.states().at("strict").serving, 0);
+  EXPECT_EQ(book.states().at("strict").previous, 0);
+  EXPECT_EQ(book.states().at("other").serving, 1);
+  book.settle({1, 2});
+  EXPECT_EQ(book.states().at("strict").serving, 2);
+  EXPECT_EQ(book.states().at("strict").previous, 0);
+}
+
 }  // namespace
 }  // namespace cortex::registry

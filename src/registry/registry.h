@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,7 +64,8 @@ struct IndexEntry {
   std::string name;
   std::string version;  // empty when no version is known
   VersionState state = VersionState::kUnavailable;
-  std::string reason;              // why it is not ready; empty otherwise
+  // Why it is not ready, and what else is to be known of it; may be empty.
+  std::string reason;
   std::uint64_t memory_bytes = 0;  // of a version that is ready: LoadedModel::memory_bytes
 };
 
@@ -79,6 +81,10 @@ struct StoredFacts {
   std::map<std::int64_t, std::string> not_served = {};  // versions without a folder here, and why
   // What these aliases pointed to before; of use after a start, when nobody saw it serve.
   std::map<std::string, std::int64_t> previous = {};
+  // What the index says of versions beside their state; they serve where they are ready.
+  std::map<std::int64_t, std::string> notes = {};
+  // The versions that these aliases may serve; others may serve every one.
+  std::map<std::string, std::set<std::int64_t>> permitted = {};
 };
 
 // Counts of what happened, for the probe.

@@ -53,6 +53,15 @@ void note_alias(
   }
 }
 
+void add_notes(std::vector<IndexEntry>& entries, const std::map<std::int64_t, std::string>& notes) {
+  for (IndexEntry& entry : entries) {
+    const auto note = notes.find(number_of(entry));
+    if (note == notes.end()) continue;
+    if (!entry.reason.empty()) entry.reason += "; ";
+    entry.reason += note->second;
+  }
+}
+
 }  // namespace
 
 ServingBoard::ServingBoard(std::string default_alias)
@@ -79,6 +88,7 @@ void ServingBoard::set_stored(std::map<std::string, StoredFacts> changed) {
   for (auto& [name, facts] : changed) {
     Record& record = records_[name];
     record.aliases.point(facts.aliases, facts.previous);
+    record.aliases.permit(facts.permitted);
     record.facts = std::move(facts);
     show_locked(name, *next);
   }
@@ -112,6 +122,7 @@ std::shared_ptr<const ServingModel> ServingBoard::compose_locked(const std::stri
     out->aliases[alias] = {state, find_stored(held, state.serving)};
     if (out->aliases[alias].handle) note_alias(out->entries, alias, state);
   }
+  add_notes(out->entries, record.facts.notes);
   if (!out->entries.empty() || !out->aliases.empty()) return out;
   records_.erase(name);
   return nullptr;

@@ -135,6 +135,19 @@ TEST_F(ServingBoardTest, has_another_version_to_try) {
   EXPECT_EQ(after("unknown", "3"), "-");
 }
 
+TEST_F(ServingBoardTest, shows_notes_beside_the_state_of_a_version) {
+  hold({1, 2});
+  StoredFacts facts{{{"a", 1}}, {{3, "not kept"}}};
+  facts.notes = {{2, "not signed"}, {3, "not signed either"}, {4, "nobody knows it"}};
+  board_.set_stored({{"m", facts}});
+  std::map<std::string, std::string> reasons;
+  const auto model = board_.table()->models.find("m")->second;
+  for (const IndexEntry& entry : model->entries) reasons[entry.version] = entry.reason;
+  EXPECT_EQ(reasons["2"], "not signed");
+  EXPECT_EQ(reasons["3"], "not kept; not signed either");
+  EXPECT_FALSE(reasons.contains("4"));
+}
+
 TEST_F(ServingBoardTest, forgets_a_model_of_which_nothing_is_left) {
   hold({1});
   board_.set_stored({{"m", {{{"a", 1}}, {}}}});

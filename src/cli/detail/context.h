@@ -48,6 +48,8 @@ void add_restore_command(const Command& root);
 void add_infer_command(const Command& root);
 void add_embed_command(const Command& root);
 void add_bench_command(const Command& root);
+void add_sign_command(const Command& root);
+void add_verify_command(const Command& root);
 void add_config_command(const Command& root);
 void add_version_command(const Command& root);
 void add_probe_command(const Command& root);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,11 @@ struct SourceModel {
   std::map<std::string, std::int64_t> aliases;
   // What these aliases pointed to before, where that is known.
   std::map<std::string, std::int64_t> previous = {};
+  // Of versions that an alias of the source's points to and does not serve, or serves with a
+  // warning; for the index.
+  std::map<std::int64_t, std::string> notes = {};
+  // The versions that these aliases may serve, whatever they served before; others may serve all.
+  std::map<std::string, std::set<std::int64_t>> permitted = {};
 };
 
 // One file of a version.
@@ -39,6 +45,7 @@ struct SourceChanges {
   std::vector<SourceModel> models;  // as they are now
   std::vector<std::string> gone;
   bool whole = false;  // every model is in `models`; others are gone
+  bool again = false;  // something of one model could not be found out: ask again after a while
 };
 
 // Where desired models come from: the store, or another server. Functions block; each error says

@@ -2,8 +2,10 @@
 #include "registry/stored/store_source.h"
 
 #include <set>
+#include <span>
 #include <utility>
 
+#include "base/log.h"
 #include "registry/catalog/authorship.h"
 #include "registry/catalog/serving_view.h"
 #include "store/artifact_index.h"
@@ -19,8 +21,10 @@ std::string origin_of(const ServedModel& model, const ServedVersion& version) {
   return std::to_string(model.identity) + " " + version.location;
 }
 
-SourceModel to_source(const ServedModel& model) {
-  SourceModel out{model.name, {}, model.aliases, model.previous};
+SourceModel to_source_model(const ServedModel& model, GatedAliases gated) {
+  SourceModel out{model.name, {}, std::move(gated.aliases), model.previous};
+  out.notes = std::move(gated.notes);
+  out.permitted = std::move(gated.permitted);
   for (const ServedVersion& version : model.versions) {
     out.versions.push_back({version.version, origin_of(model, version)});
     const bool promoted =
@@ -28,6 +32,13 @@ SourceModel to_source(const ServedModel& model) {
     if (promoted) out.aliases["/" + std::string(stage_name(version.stage))] = version.version;
   }
   return out;
+}
+
+// What is loaded is what was examined.
+Status admit(SignatureGate& gate, const std::string& origin, std::span<const SourceFile> files) {
+  std::vector<ModelFile> seen;
+  for (const SourceFile& file : files) seen.push_back({file.path, file.size, file.digest});
+  return gate.admit(std::stoll(origin), origin.substr(origin.find(' ') + 1), seen);
 }
 
 // Names of the workspace's models among the keys of the change feed.
@@ -47,25 +58,29 @@ std::set<std::string> changed_names(
 }  // namespace
 
 StoreSource::StoreSource(
-    store::Store& store, store::ArtifactStore& artifacts, std::string workspace
+    store::Store& store, store::ArtifactStore& artifacts, std::string workspace, SignatureGate* gate
 )
-    : store_(store), artifacts_(artifacts), workspace_(std::move(workspace)) {}
+    : store_(store), artifacts_(artifacts), workspace_(std::move(workspace)), gate_(gate) {}
 
 Result<SourceChanges> StoreSource::changes() {
   if (!revision_) return everything();
   SourceChanges out;
+  std::vector<ServedModel> models;
   std::vector<store::Change> changed;
   bool missed = false;
   CORTEX_RETURN_IF_ERROR(store_.read_and_wait([&](store::Transaction& transaction) -> Status {
     out = {};
+    models.clear();
     CORTEX_ASSIGN_OR_RETURN(missed, store::changes_were_trimmed(transaction, *revision_));
     CORTEX_ASSIGN_OR_RETURN(changed, store::changes_after(transaction, *revision_, kChangesMax));
     missed = missed || changed.size() == kChangesMax;
     if (missed) return {};
-    for (const std::string& name : changed_names(changed, workspace_)) {
+    std::set<std::string> names = changed_names(changed, workspace_);
+    names.insert(unsure_.begin(), unsure_.end());
+    for (const std::string& name : names) {
       CORTEX_ASSIGN_OR_RETURN(const auto model, serving_view(transaction, workspace_, name));
       if (model) {
-        out.models.push_back(to_source(*model));
+        models.push_back(*model);
       } else {
         out.gone.push_back(name);
       }
@@ -73,6 +88,22 @@ Result<SourceChanges> StoreSource::changes() {
     return {};
   }));
   if (missed) return everything();
+  CORTEX_ASSIGN_OR_RETURN(const PoliciesByModel policies, read_policies());
+  unsure_.clear();
+  for (const ServedModel& model : models) {
+    auto source = to_source(model, policies);
+    // It stays as it is, and is asked for again; the others go on.
+    if (!source.ok()) {
+      log::warning(
+          "the signatures of a model cannot be examined",
+          {{"model", model.name}, {"reason", source.status().to_string()}}
+      );
+      unsure_.insert(model.name);
+    } else {
+      out.models.push_back(std::move(*source));
+    }
+  }
+  out.again = !unsure_.empty();
   if (!changed.empty()) revision_ = changed.back().revision;
   return out;
 }
@@ -82,14 +113,41 @@ Result<SourceChanges> StoreSource::everything() {
   const std::int64_t revision = store_.revision();
   SourceChanges out;
   out.whole = true;
+  std::vector<ServedModel> models;
   CORTEX_RETURN_IF_ERROR(store_.read_and_wait([&](store::Transaction& transaction) -> Status {
-    out.models.clear();
-    CORTEX_ASSIGN_OR_RETURN(const auto models, serving_view(transaction, workspace_));
-    for (const ServedModel& model : models) out.models.push_back(to_source(model));
+    CORTEX_ASSIGN_OR_RETURN(models, serving_view(transaction, workspace_));
     return {};
   }));
+  CORTEX_ASSIGN_OR_RETURN(const PoliciesByModel policies, read_policies());
+  for (const ServedModel& model : models) {
+    CORTEX_ASSIGN_OR_RETURN(SourceModel source, to_source(model, policies));
+    out.models.push_back(std::move(source));
+  }
+  unsure_.clear();
   revision_ = revision;
   return out;
+}
+
+// A policy that was set meanwhile is in the feed behind what was read: it is asked next time.
+Result<PoliciesByModel> StoreSource::read_policies() {
+  PoliciesByModel policies;
+  if (gate_ == nullptr) return policies;
+  CORTEX_RETURN_IF_ERROR(store_.read_and_wait([&](store::Transaction& transaction) -> Status {
+    CORTEX_ASSIGN_OR_RETURN(policies, signature_policies(transaction, workspace_));
+    return {};
+  }));
+  return policies;
+}
+
+Result<SourceModel> StoreSource::to_source(
+    const ServedModel& model, const PoliciesByModel& policies
+) {
+  GatedAliases gated{model.aliases, {}, {}};
+  const auto found = policies.find(model.identity);
+  if (found != policies.end()) {
+    CORTEX_ASSIGN_OR_RETURN(gated, gate_->ask(model, found->second));
+  }
+  return to_source_model(model, std::move(gated));
 }
 
 Result<std::vector<SourceFile>> StoreSource::files(const std::string& origin) {
@@ -107,8 +165,11 @@ Result<std::vector<SourceFile>> StoreSource::files(const std::string& origin) {
     }
     return {};
   }));
-  if (out.size() <= kVersionFilesMax) return out;
-  return resource_exhausted("more than " + std::to_string(kVersionFilesMax) + " files");
+  if (out.size() > kVersionFilesMax) {
+    return resource_exhausted("more than " + std::to_string(kVersionFilesMax) + " files");
+  }
+  if (gate_ != nullptr) CORTEX_RETURN_IF_ERROR(admit(*gate_, origin, out));
+  return out;
 }
 
 Result<std::string> StoreSource::read(const SourceFile& file, std::size_t limit) {

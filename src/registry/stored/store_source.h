@@ -2,8 +2,11 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "registry/signing/signature_gate.h"
 #include "registry/stored/source.h"
 #include "store/artifact_store.h"
 #include "store/store.h"
@@ -13,8 +16,13 @@ namespace cortex::registry {
 // The models of one workspace of this server's own store.
 class StoreSource final : public Source {
  public:
-  // Both outlive it.
-  StoreSource(store::Store& store, store::ArtifactStore& artifacts, std::string workspace);
+  // All outlive it; without a gate nobody asks for signatures.
+  StoreSource(
+      store::Store& store,
+      store::ArtifactStore& artifacts,
+      std::string workspace,
+      SignatureGate* gate = nullptr
+  );
 
   [[nodiscard]] Result<SourceChanges> changes() override;
   [[nodiscard]] Result<std::vector<SourceFile>> files(const std::string& origin) override;
@@ -23,10 +31,17 @@ class StoreSource final : public Source {
 
  private:
   [[nodiscard]] Result<SourceChanges> everything();
+  // What the models are once the policies of their aliases were asked.
+  [[nodiscard]] Result<SourceModel> to_source(
+      const ServedModel& model, const PoliciesByModel& policies
+  );
+  [[nodiscard]] Result<PoliciesByModel> read_policies();
 
   store::Store& store_;
   store::ArtifactStore& artifacts_;
   const std::string workspace_;
+  SignatureGate* const gate_;
+  std::set<std::string> unsure_;          // models that a gate could not answer for; the caller's
   std::optional<std::int64_t> revision_;  // of the last changes() that succeeded; its caller's
 };
 

@@ -29,7 +29,7 @@ using testing::Pair;
 class StoreSourceTest : public ::testing::Test {
  protected:
   StoreSourceTest() {
-    const std::array schemas{store::artifact_schema(), catalog_schema()};
+    const std::array schemas{store::artifact_schema(), catalog_schema(), signing_schema()};
     auto opened = store::open_store({.address = (folder_.path() / "db").string()}, schemas);
     CHECK(opened.ok(), "a test needs a store");
     store_ = std::move(*opened);
@@ -159,6 +159,81 @@ TEST_F(StoreSourceTest, lists_reads_and_links_the_files_of_a_version) {
   const auto to = folder_.path() / "linked";
   ASSERT_TRUE(source_->fetch((*files)[1], to).ok());
   EXPECT_EQ(std::filesystem::file_size(to), 7U);
+}
+
+TEST_F(StoreSourceTest, leads_an_alias_that_requires_signatures_past_unsigned_versions) {
+  SignatureGate gate(*store_, *artifacts_, "default", {});
+  StoreSource source(*store_, *artifacts_, "default", &gate);
+  add_model("a");
+  add_file("1/r/artifacts/m/model.onnx", "weights");
+  add_version("a", "1/r/artifacts/m");
+  point("a", "champion", 1);
+  point("a", "other", 1);
+  const auto before = source.changes();
+  ASSERT_TRUE(before.ok()) << before.status().to_string();
+  EXPECT_EQ(before->models.at(0).aliases.size(), 2U);
+  write([](store::Transaction& t) {
+    return set_signature_policy(t, {}, "a", "champion", SignaturePolicy::kRequire);
+  });
+  const auto after = source.changes();
+  ASSERT_TRUE(after.ok()) << after.status().to_string();
+  EXPECT_THAT(after->models.at(0).aliases, ElementsAre(Pair("other", 1)));
+  EXPECT_THAT(after->models.at(0).notes.at(1), testing::HasSubstr("not signed"));
+  EXPECT_TRUE(source.files(after->models.at(0).versions.at(0).origin).ok());
+}
+
+TEST_F(StoreSourceTest, asks_again_for_a_model_whose_signature_cannot_be_read_now) {
+  class Unreachable final : public store::ArtifactStore {
+   public:
+    explicit Unreachable(store::ArtifactStore& inner) : inner_(inner) {}
+    Result<std::unique_ptr<store::BlobWriter>> begin() override { return inner_.begin(); }
+    Result<std::unique_ptr<store::BlobReader>> open(const std::string& digest) override {
+      if (away) return unavailable("the store is away");
+      return inner_.open(digest);
+    }
+    Result<bool> contains(const std::string& digest) override { return inner_.contains(digest); }
+    Result<bool> remove(const std::string& digest, Duration age) override {
+      return inner_.remove(digest, age);
+    }
+    Result<std::vector<store::StoredBlob>> list(std::string_view after, std::size_t limit)
+        override {
+      return inner_.list(after, limit);
+    }
+    Result<store::Blob> join(std::span<const store::Blob> parts) override {
+      return inner_.join(parts);
+    }
+    Status materialise(const std::string& digest, const std::filesystem::path& to) override {
+      return inner_.materialise(digest, to);
+    }
+    bool away = true;
+
+   private:
+    store::ArtifactStore& inner_;
+  };
+  Unreachable artifacts(*artifacts_);
+  SignatureGate gate(*store_, artifacts, "default", {});
+  StoreSource source(*store_, artifacts, "default", &gate);
+  ASSERT_TRUE(source.changes().ok());
+  for (const char* name : {"a", "b"}) {
+    add_model(name);
+    add_version(name, "1/r/artifacts/m");
+    point(name, "champion", 1);
+  }
+  add_file("1/r/artifacts/m/model.sig", "a signature");
+  write([](store::Transaction& t) {
+    return set_signature_policy(t, {}, "a", "champion", SignaturePolicy::kWarn);
+  });
+  const auto first = source.changes();
+  ASSERT_TRUE(first.ok()) << first.status().to_string();
+  EXPECT_TRUE(first->again);
+  ASSERT_EQ(first->models.size(), 1U);
+  EXPECT_EQ(first->models[0].name, "b");
+  artifacts.away = false;
+  const auto second = source.changes();
+  ASSERT_TRUE(second.ok()) << second.status().to_string();
+  EXPECT_FALSE(second->again);
+  ASSERT_EQ(second->models.size(), 1U);
+  EXPECT_EQ(second->models[0].notes.size(), 1U);
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ bool is_final(const Status& status) {
 }
 
 bool is_same(const StoredFacts& a, const StoredFacts& b) {
-  return a.aliases == b.aliases && a.previous == b.previous && a.not_served == b.not_served;
+  return a.aliases == b.aliases && a.previous == b.previous && a.not_served == b.not_served &&
+         a.notes == b.notes && a.permitted == b.permitted;
 }
 
 const SourceVersion* find_version(const SourceModel& model, std::int64_t number) {
@@ -111,7 +112,7 @@ void StoredModels::turn() {
 void StoredModels::read_source() {
   auto changes = source_.changes();
   if (changes.ok()) {
-    source_retry_ = kNoDeadline;
+    source_retry_ = changes->again ? clock_.now() + options_.retry : kNoDeadline;
     return take(std::move(*changes));
   }
   log::error(
@@ -154,6 +155,8 @@ void StoredModels::take_model(SourceModel source) {
   StoredFacts facts = model.facts;
   facts.aliases = source.aliases;
   facts.previous = source.previous;
+  facts.notes = source.notes;
+  facts.permitted = source.permitted;
   model.source = std::move(source);
   tell(name, model, std::move(facts));
   dirty_.insert(name);
@@ -265,6 +268,8 @@ StoredFacts StoredModels::facts_of(const Model& model, const StoredPlan& plan) c
   if (!model.source) return out;
   out.aliases = model.source->aliases;
   out.previous = model.source->previous;
+  out.notes = model.source->notes;
+  out.permitted = model.source->permitted;
   const bool named = is_folder_name(model.source->name);
   const auto& versions = model.source->versions;
   const std::size_t shown = std::min(versions.size(), kShownMax);

@@ -3,9 +3,9 @@
 
 #include <span>
 
+#include "base/base64.h"
 #include "base/json_text.h"
 #include "frontend/codec/detail/number_text.h"
-#include "frontend/codec/openai/base64.h"
 
 namespace cortex::frontend::openai {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "frontend/codec/openai/base64.h"
+#include "base/base64.h"
 #include "frontend/codec/openai/embeddings_request.h"
 #include "frontend/codec/testing/fake_exchange.h"
 

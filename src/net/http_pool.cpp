@@ -62,7 +62,9 @@ class HttpPool::Impl {
     if (call.url.tls) {
       CORTEX_ASSIGN_OR_RETURN(tls, trusted());
     }
-    CORTEX_ASSIGN_OR_RETURN(auto channel, Channel::open(call.url, tls.get(), connected));
+    CORTEX_ASSIGN_OR_RETURN(
+        auto channel, Channel::open(call.url, tls.get(), connected, options_.allowed)
+    );
     bool again = false;
     return exchange(std::move(channel), call, again);
   }

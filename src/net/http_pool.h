@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "net/http_message.h"
+#include "net/socket.h"
 #include "net/tls.h"
 
 namespace cortex::net {
@@ -22,6 +23,7 @@ struct HttpPoolOptions {
   std::size_t header_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 64ull << 20;  // of an answer that is held in memory
   TlsOptions tls;
+  AddressFilter allowed;  // of all calls
 };
 
 // HTTP/1.1 calls to any servers, over connections that are kept for the next call. Redirects are
@@ -36,10 +38,11 @@ class HttpPool {
 
   // Whatever the server answered, 4xx and 5xx too. kInvalidArgument for a request that is none;
   // kUnavailable when the server cannot be reached, breaks off or speaks no HTTP;
-  // kFailedPrecondition for a certificate that is not good; kDeadlineExceeded; kResourceExhausted
-  // when an answer is over a limit or all connections are in use until the deadline; otherwise the
-  // error of a source or sink. A call is sent a second time only when a kept connection turned out
-  // closed before a byte of the answer came, its method is idempotent, and its source was not used.
+  // kFailedPrecondition for a certificate that is not good; kPermissionDenied for an address that
+  // is not allowed; kDeadlineExceeded; kResourceExhausted when an answer is over a limit or all
+  // connections are in use until the deadline; otherwise the error of a source or sink. A call is
+  // sent a second time only when a kept connection turned out closed before a byte of the answer
+  // came, its method is idempotent, and its source was not used.
   [[nodiscard]] Result<HttpResponse> send(const HttpRequest& request);
   [[nodiscard]] Result<HttpResponse> send(const HttpRequest& request, const HttpStreams& streams);
 

@@ -72,7 +72,10 @@ bool Socket::has_input() const {
 }
 
 Result<Socket> Socket::connect(
-    const std::string& host, const std::string& port, TimePoint deadline
+    const std::string& host,
+    const std::string& port,
+    TimePoint deadline,
+    const AddressFilter& allowed
 ) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -83,6 +86,10 @@ Result<Socket> Socket::connect(
 
   Status last = unavailable("'" + host + "' has no address");
   for (const addrinfo* at = list; at != nullptr; at = at->ai_next) {
+    if (allowed && !allowed(*at->ai_addr)) {
+      last = permission_denied("'" + host + "' leads to an address that is not allowed");
+      continue;
+    }
     Socket socket(open_socket(*at));
     if (!socket.open()) continue;
     int error = ::connect(socket.fd_, at->ai_addr, at->ai_addrlen) == 0 ? 0 : errno;

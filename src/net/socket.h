@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,7 +11,12 @@
 #include "base/clock.h"
 #include "base/status.h"
 
+struct sockaddr;
+
 namespace cortex::net {
+
+// Which addresses a host may lead to; unset: all. Asked of the very address that is connected to.
+using AddressFilter = std::function<bool(const sockaddr& address)>;
 
 // A TCP connection whose every wait has a deadline. Closed when it goes. Thread: one at a time.
 class Socket {
@@ -22,10 +28,14 @@ class Socket {
   Socket& operator=(Socket&& other) noexcept;
   ~Socket() { close(); }
 
-  // Tries every address of the host in turn. kUnavailable with the reason of the last one. The look
+  // Tries every address of the host in turn. kUnavailable with the reason of the last one;
+  // kPermissionDenied when that is not allowed. The look
   // up of a name takes as long as the system's resolver lets it.
   [[nodiscard]] static Result<Socket> connect(
-      const std::string& host, const std::string& port, TimePoint deadline
+      const std::string& host,
+      const std::string& port,
+      TimePoint deadline,
+      const AddressFilter& allowed = {}
   );
 
   [[nodiscard]] bool open() const { return fd_ >= 0; }

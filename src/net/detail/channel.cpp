@@ -14,9 +14,9 @@ constexpr std::size_t kTogetherBytes = 16 * 1024;
 }  // namespace
 
 Result<std::unique_ptr<Channel>> Channel::open(
-    const Url& url, const TlsContext* tls, TimePoint deadline
+    const Url& url, const TlsContext* tls, TimePoint deadline, const AddressFilter& allowed
 ) {
-  CORTEX_ASSIGN_OR_RETURN(Socket socket, Socket::connect(url.host, url.port, deadline));
+  CORTEX_ASSIGN_OR_RETURN(Socket socket, Socket::connect(url.host, url.port, deadline, allowed));
   std::unique_ptr<Channel> channel(new Channel(std::move(socket)));
   if (!url.tls) return channel;
   CHECK(tls != nullptr, "https has a TLS context");

@@ -19,7 +19,7 @@ class Channel {
  public:
   // REQUIRES: `tls` is set where the URL asks for it.
   [[nodiscard]] static Result<std::unique_ptr<Channel>> open(
-      const Url& url, const TlsContext* tls, TimePoint deadline
+      const Url& url, const TlsContext* tls, TimePoint deadline, const AddressFilter& allowed = {}
   );
 
   [[nodiscard]] Status write(std::string_view first, std::string_view second, TimePoint deadline);

@@ -68,6 +68,7 @@ std::vector<frontend::Api> Application::build_apis() {
     frontend::mlflow::MlflowOptions options;
     options.presigned = settings_.store.artifacts.presigned;
     options.multipart_downloads = options.presigned;
+    options.webhooks = webhooks_.get();
     mlflow_ = std::make_unique<frontend::mlflow::MlflowCodec>(
         storage_->store(), storage_->artifacts(), options
     );

@@ -2,6 +2,7 @@
 #include "app/application.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "app/artifact_place.h"
@@ -9,13 +10,16 @@
 #include "app/model_prober.h"
 #include "app/registry_metrics.h"
 #include "app/served_versions.h"
+#include "app/webhooks.h"
 #include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
 #include "base/log.h"
 #include "config/keys.h"
 #include "config/loader.h"
+#include "connectors/webhook_sender.h"
 #include "frontend/codec/admin/admin_codec.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
+#include "frontend/codec/mlflow/webhook_events.h"
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
@@ -64,6 +68,7 @@ Result<std::unique_ptr<Application>> Application::make(
   CORTEX_RETURN_IF_ERROR(app->build_keys());
   CORTEX_RETURN_IF_ERROR(app->build_storage());
   CORTEX_RETURN_IF_ERROR(app->build_signing());
+  CORTEX_RETURN_IF_ERROR(app->build_webhooks());
   app->build_metrics();
   app->build_engines();
   app->build_probation(program);
@@ -115,6 +120,21 @@ Status Application::build_signing() {
   return {};
 }
 
+Status Application::build_webhooks() {
+  if (!storage_ || !settings_.apis.mlflow) return {};
+  const config::WebhookSettings& from = settings_.webhooks;
+  const std::filesystem::path data(settings_.data);
+  const bool own = from.secret_key_file.empty();
+  const std::filesystem::path key =
+      own ? data / "webhooks.key" : std::filesystem::path(from.secret_key_file);
+  auto box = connectors::SecretBox::open(key, own);
+  if (!box.ok()) return box.status().with_prefix("connectors.webhooks.secret_key_file: ");
+  webhooks_ = std::make_unique<connectors::WebhookSender>(
+      webhook_options(from, data), storage_->store(), *box, frontend::mlflow::webhook_feed()
+  );
+  return {};
+}
+
 void Application::build_metrics() {
   metrics_.gauge({"cortex_build_info", "The running version; always 1.", {"version"}})
       .with({CORTEX_VERSION})
@@ -126,6 +146,7 @@ void Application::build_metrics() {
       write_store_health(out, storage_->store().health());
       write_artifact_traffic(out, storage_->artifacts());
       write_signature_counts(out, signatures_->counts());
+      if (webhooks_) write_webhook_counts(out, webhooks_->counts());
     });
   }
   metrics::add_process_metrics(metrics_);
@@ -218,7 +239,10 @@ Status Application::build_stored_models() {
   stored_models_ = std::make_unique<registry::StoredModels>(
       std::move(options), followed_ ? followed_->source() : *source_, *registry_, steady_clock()
   );
-  storage_->store().on_change([this](std::int64_t) { stored_models_->source_changed(); });
+  storage_->store().on_change([this](std::int64_t) {
+    stored_models_->source_changed();
+    if (webhooks_) webhooks_->wake();
+  });
   metrics_.add_collector([this](metrics::Exposition& out) {
     write_stored_counts(out, stored_models_->counts());
     if (followed_) write_remote_health(out, followed_->models().health());

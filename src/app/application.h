@@ -32,6 +32,9 @@
 #include "router/stages/fall_back.h"
 #include "tracking/serving_runs.h"
 
+namespace cortex::connectors {
+class WebhookSender;
+}
 namespace cortex::frontend::oip {
 class OipCodec;
 }
@@ -87,6 +90,7 @@ class Application {
   void build_probation(const std::string& program);
   void build_registry();
   [[nodiscard]] Status build_signing();
+  [[nodiscard]] Status build_webhooks();
   [[nodiscard]] registry::RegistryOptions registry_options();
   [[nodiscard]] Status build_stored_models();
   void build_serving_runs();
@@ -128,6 +132,7 @@ class Application {
   Engines engines_;
   std::unique_ptr<registry::Probation> probation_;  // null: models.probation is off
   std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<connectors::WebhookSender> webhooks_;    // null without storage
   std::unique_ptr<registry::SignatureGate> signatures_;    // null without storage
   std::unique_ptr<registry::Source> source_;               // null without storage
   std::unique_ptr<FollowedRegistry> followed_;             // null without remote.url

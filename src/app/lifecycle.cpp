@@ -5,6 +5,7 @@
 
 #include "app/application.h"
 #include "base/log.h"
+#include "connectors/webhook_sender.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
 
@@ -24,6 +25,7 @@ std::vector<Application::Phase> Application::start_list() {
          if (followed_) followed_->models().start();
          return Status();
        }},
+      {"webhooks", [this] { return webhooks_ ? webhooks_->start() : Status(); }},
       // Makes the folder that the registry reads.
       {"stored models", [this] { return stored_models_ ? stored_models_->start() : Status(); }},
       // Loads go on in the background; a wrong repository is told before anything listens.
@@ -80,6 +82,12 @@ std::vector<Application::Phase> Application::stop_list() {
        [this] {
          if (mlflow_) mlflow_->stop();
          if (registry_api_) registry_api_->stop();
+         return Status();
+       }},
+      // What is not told yet is told after the next start.
+      {"webhooks",
+       [this] {
+         if (webhooks_) webhooks_->stop();
          return Status();
        }},
       {"remote registry",

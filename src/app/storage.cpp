@@ -9,6 +9,7 @@
 #include "app/artifact_place.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "connectors/webhook.h"
 #include "registry/catalog/catalog_schema.h"
 #include "registry/signing/signature_policy.h"
 #include "store/artifact_index.h"
@@ -155,6 +156,7 @@ std::vector<store::Schema> storage_schemas() {
       tracking::tracking_schema(),
       registry::catalog_schema(),
       registry::signing_schema(),
+      connectors::webhook_schema(),
       store::replay_schema(),
   };
 }

@@ -102,6 +102,21 @@ struct SigningSettings {
   std::vector<std::string> trusted_keys;  // PEM files
 };
 
+// Who is told of changes of the registry.
+struct WebhookSettings {
+  std::string secret_key_file;  // empty: webhooks.key in the data folder
+  std::string ca_file;
+  bool allow_private = false;
+  std::uint64_t threads = 4;
+  std::chrono::milliseconds timeout{10'000};
+  std::uint64_t attempts = 5;
+  std::chrono::milliseconds first_wait{1'000};
+  std::chrono::milliseconds wait_max{60'000};
+  std::uint64_t failures = 10;
+  std::uint64_t queue_events = 10'000;
+  std::uint64_t log_deliveries = 100;
+};
+
 struct OnnxSettings {
   std::string library;  // empty: found beside the program or by the system
 };
@@ -139,6 +154,7 @@ struct Settings {
   RemoteSettings remote;
   TrackingSettings tracking;
   SigningSettings signing;
+  WebhookSettings webhooks;
   OnnxSettings onnx;
   AuthSettings auth;
   ApiSettings apis;

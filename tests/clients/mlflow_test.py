@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified mlflow, 3.x or 2.x, whichever is installed: CORTEX_BINARY=… pytest tests/clients/mlflow_test.py"""
 
+import base64
+import hashlib
+import hmac
+import http.server
 import json
 import math
 import os
 import pathlib
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -27,7 +32,7 @@ REQUIREMENTS = ["numpy"]
 @pytest.fixture(scope="module")
 def tracking(start, tmp_path_factory):
     """A server of its own, with a database and artifacts."""
-    with start("--data", tmp_path_factory.mktemp("data")) as running:
+    with start("--data", tmp_path_factory.mktemp("data"), "--webhooks-allow-private") as running:
         before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")}
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
         mlflow.set_tracking_uri(f"http://127.0.0.1:{running.port}")
@@ -568,6 +573,109 @@ def test_logged_models_have_metrics_params_and_links(client, name):
     assert mlflow.pyfunc.load_model(f"models:/{info.model_id}").predict([4]) == [8]
     client.delete_logged_model(info.model_id)
     fails_with("RESOURCE_DOES_NOT_EXIST", client.get_logged_model, info.model_id)
+
+
+# Webhooks
+
+
+class Receiver:
+    """Keeps what it is told: (headers, body)."""
+
+    def __init__(self):
+        self.seen = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.seen.append((dict(self.headers), body))
+                self.send_response(200)
+                self.send_header("Content-Length", "5")
+                self.end_headers()
+                self.wfile.write(b"taken")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait(self, count):
+        deadline = time.monotonic() + 60
+        while len(self.seen) < count:
+            assert time.monotonic() < deadline, self.seen
+            time.sleep(0.02)
+        return [json.loads(body) for _, body in self.seen]
+
+
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def check_signature(headers, body, secret):
+    """As MLflow's documentation tells receivers to."""
+    kind, _, signature = headers["X-MLflow-Signature"].partition(",")
+    assert kind == "v1"
+    assert abs(time.time() - int(headers["X-MLflow-Timestamp"])) < 300
+    signed = f"{headers['X-MLflow-Delivery-Id']}.{headers['X-MLflow-Timestamp']}.{body.decode()}"
+    expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
+    assert hmac.compare_digest(base64.b64encode(expected).decode(), signature)
+
+
+@pytest.mark.skipif(MAJOR < 3, reason="webhooks came with 3.x")
+def test_a_webhook_is_told_of_the_registry(client, model, receiver, name):
+    events = ["registered_model.created", "model_version.created", "model_version_tag.set", "model_version_tag.deleted",
+              "model_version_alias.created", "model_version_alias.deleted"]  # fmt: skip
+    hook = client.create_webhook(name=name, url=receiver.url, events=events, secret="geheim", description="told")
+    assert (hook.name, hook.url, hook.description, hook.status) == (name, receiver.url, "told", "ACTIVE")
+    assert sorted(map(str, hook.events)) == sorted(events)
+    client.create_registered_model(name + "-2", tags={"a": "b"}, description="text")
+    source = client.get_model_version(model, "1").source
+    client.create_model_version(model, source, tags={"c": "d"})
+    client.set_model_version_tag(model, "4", "k", "v")
+    client.delete_model_version_tag(model, "4", "k")
+    client.set_registered_model_alias(model, "champion", "4")
+    client.delete_registered_model_alias(model, "champion")
+    told = receiver.wait(6)
+    assert [f"{t['entity']}.{t['action']}" for t in told] == events
+    assert told[0]["data"] == {"name": name + "-2", "tags": {"a": "b"}, "description": "text"}
+    assert told[1]["data"]["version"] == "4"
+    assert told[2]["data"] == {"name": model, "version": "4", "key": "k", "value": "v"}
+    assert told[4]["data"] == {"name": model, "alias": "champion", "version": "4"}
+    assert told[5]["data"] == {"name": model, "alias": "champion"}
+    for headers, body in receiver.seen:
+        check_signature(headers, body, "geheim")
+    assert len({headers["X-MLflow-Delivery-Id"] for headers, _ in receiver.seen}) == 6
+    client.delete_webhook(hook.webhook_id)
+
+
+@pytest.mark.skipif(MAJOR < 3, reason="webhooks came with 3.x")
+def test_webhooks_are_listed_changed_tried_and_deleted(client, receiver, name):
+    first = client.create_webhook(name=name, url=receiver.url, events=["prompt.created"], secret="s")
+    second = client.create_webhook(name=name + "b", url=receiver.url, events=["model_version.created"], status="DISABLED")
+    assert {first.webhook_id, second.webhook_id} <= {w.webhook_id for w in client.list_webhooks()}
+    page = client.list_webhooks(max_results=1)
+    assert page[0].webhook_id == second.webhook_id and page.token
+    changed = client.update_webhook(first.webhook_id, description="d", events=["model_version.created"])
+    assert changed.description == "d"
+    assert client.get_webhook(first.webhook_id).url == receiver.url
+    tried = client.test_webhook(first.webhook_id)
+    assert (tried.success, tried.response_status, tried.response_body) == (True, 200, "taken")
+    assert receiver.wait(1)[0]["data"]["source"] == "models:/123"
+    check_signature(*receiver.seen[0], "s")
+    client.test_webhook(first.webhook_id, "model_version_alias.created")
+    assert receiver.wait(2)[1]["entity"] == "model_version_alias"
+    fails_with("INVALID_PARAMETER_VALUE", client.create_webhook, name="-", url=receiver.url, events=["prompt.created"])
+    fails_with("INVALID_PARAMETER_VALUE", client.create_webhook, name=name, url="ftp://x", events=["prompt.created"])
+    client.delete_webhook(first.webhook_id)
+    fails_with("RESOURCE_DOES_NOT_EXIST", client.get_webhook, first.webhook_id)
+    fails_with("RESOURCE_DOES_NOT_EXIST", client.test_webhook, first.webhook_id)
+    client.delete_webhook(second.webhook_id)
 
 
 # After a restart

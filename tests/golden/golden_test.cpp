@@ -15,6 +15,7 @@
 #include "app/served_versions.h"
 #include "app/server_metrics.h"
 #include "app/storage.h"
+#include "app/webhooks.h"
 #include "cli/command_line.h"
 #include "config/reference.h"
 #include "metrics/process_metrics.h"
@@ -60,6 +61,8 @@ std::string metric_list() {
   registry.add_collector([](metrics::Exposition& out) {
     app::write_model_memory(out, {{"M", "1", registry::VersionState::kReady, "", 1}});
   });
+  registry.add_collector([](metrics::Exposition& out) { app::write_signature_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_webhook_counts(out, {}); });
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
   RequestRecord record;

@@ -55,19 +55,6 @@ std::string event_text(const Authorship& author, const AuditEvent& event, std::i
   return out.append("}");
 }
 
-// Where the chain stands before its next row.
-Result<AuditHead> find_head(store::Transaction& transaction, const std::string& workspace) {
-  CORTEX_ASSIGN_OR_RETURN(
-      const store::Rows rows,
-      transaction.query(
-          "SELECT seq, hash FROM audit_event WHERE workspace = $1 ORDER BY seq DESC LIMIT 1",
-          {workspace}
-      )
-  );
-  if (rows.empty()) return AuditHead{0, zeros()};
-  return AuditHead{rows.integer(0, 0), rows.text(0, 1)};
-}
-
 // What is wrong with a row behind `head`; empty: nothing.
 std::string fault_of(const AuditRow& row, const AuditHead& head) {
   if (row.seq != head.seq + 1) return "row " + std::to_string(head.seq + 1) + " is missing";
@@ -85,10 +72,22 @@ std::optional<AuditBreak> check_known(
 
 }  // namespace
 
+Result<AuditHead> audit_head(store::Transaction& transaction, const std::string& workspace) {
+  CORTEX_ASSIGN_OR_RETURN(
+      const store::Rows rows,
+      transaction.query(
+          "SELECT seq, hash FROM audit_event WHERE workspace = $1 ORDER BY seq DESC LIMIT 1",
+          {workspace}
+      )
+  );
+  if (rows.empty()) return AuditHead{0, zeros()};
+  return AuditHead{rows.integer(0, 0), rows.text(0, 1)};
+}
+
 Status append_audit(
     store::Transaction& transaction, const Authorship& author, const AuditEvent& event
 ) {
-  CORTEX_ASSIGN_OR_RETURN(const AuditHead head, find_head(transaction, author.workspace));
+  CORTEX_ASSIGN_OR_RETURN(const AuditHead head, audit_head(transaction, author.workspace));
   const std::string text = event_text(author, event, head.seq + 1);
   return transaction
       .execute(

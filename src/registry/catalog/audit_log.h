@@ -53,6 +53,11 @@ struct AuditHead {
   std::string hash;
 };
 
+// Where the chain stands; seq 0: it is empty.
+[[nodiscard]] Result<AuditHead> audit_head(
+    store::Transaction& transaction, const std::string& workspace
+);
+
 struct AuditBreak {
   std::int64_t seq = 0;
   std::string reason;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/catalog/registered_model.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
+#include <vector>
 
 #include "registry/catalog/audit_log.h"
+#include "registry/catalog/canonical_json.h"
 #include "registry/catalog/detail/alias_rows.h"
 #include "registry/catalog/detail/model_rows.h"
 #include "registry/catalog/detail/names.h"
@@ -88,6 +91,22 @@ std::string change_key(const std::string& workspace, const std::string& model) {
   return workspace == "default" ? model : workspace + "/" + model;
 }
 
+std::string tags_text(const Tags& tags) {
+  std::vector<const Tags::value_type*> sorted;
+  for (const auto& tag : tags) sorted.push_back(&tag);
+  std::sort(sorted.begin(), sorted.end(), [](const auto* left, const auto* right) {
+    return canonical_less(left->first, right->first);
+  });
+  std::string out = "{";
+  for (const auto* tag : sorted) {
+    if (out.size() > 1) out.push_back(',');
+    append_canonical_string(out, tag->first);
+    out.push_back(':');
+    append_canonical_string(out, tag->second);
+  }
+  return out + "}";
+}
+
 Result<RegisteredModel> create_model(
     store::Transaction& transaction, const Authorship& author, const NewModel& model
 ) {
@@ -105,9 +124,13 @@ Result<RegisteredModel> create_model(
   for (const auto& [key, value] : model.tags) {
     CORTEX_RETURN_IF_ERROR(put_tag(transaction, author.workspace, id, key, value));
   }
-  CORTEX_RETURN_IF_ERROR(
-      append_audit(transaction, author, {"model.created", model.name, {{"identity", id}}})
-  );
+  CORTEX_RETURN_IF_ERROR(append_audit(
+      transaction,
+      author,
+      {"model.created",
+       model.name,
+       {{"identity", id}, {"description", model.description}, {"tags", tags_text(model.tags)}}}
+  ));
   return find_model(transaction, author.workspace, model.name);
 }
 

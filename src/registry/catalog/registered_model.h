@@ -13,6 +13,8 @@
 namespace cortex::registry {
 
 using Tags = std::map<std::string, std::string>;
+// One canonical JSON object of texts: what the audit log keeps of tags.
+[[nodiscard]] std::string tags_text(const Tags& tags);
 
 struct RegisteredModel {
   // Tells a model from an earlier one of the same name; it never comes back.

@@ -141,6 +141,8 @@ Result<ModelVersion> create_version(
           {{"source", wanted.source},
            {"location", wanted.location},
            {"run", wanted.run},
+           {"description", wanted.description},
+           {"tags", tags_text(wanted.tags)},
            {"semantic", semantic ? AuditValue(to_text(*semantic)) : AuditValue()}}
       )
   ));

@@ -10,6 +10,7 @@
 #include "frontend/codec/mlflow/registry_routes.h"
 #include "frontend/codec/mlflow/server_routes.h"
 #include "frontend/codec/mlflow/tracking_routes.h"
+#include "frontend/codec/mlflow/webhook_routes.h"
 #include "request/principal.h"
 #include "tracking/experiments.h"
 
@@ -46,7 +47,9 @@ constexpr MountPoint kMountPoints[] = {
 
 std::vector<MlflowRoute> all_routes() {
   std::vector<MlflowRoute> all;
-  for (auto routes : {server_routes(), tracking_routes(), registry_routes(), artifact_routes()}) {
+  for (auto routes :
+       {server_routes(), tracking_routes(), registry_routes(), webhook_routes(), artifact_routes()
+       }) {
     all.insert(
         all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end())
     );
@@ -112,9 +115,13 @@ void run_plan(const Context& context, std::shared_ptr<Exchange> exchange, Plan p
 MlflowCodec::MlflowCodec(
     store::Store& store, store::ArtifactStore& artifacts, MlflowOptions options
 )
-    : context_(std::make_unique<const Context>(
-          Context{store, artifacts, options, std::make_unique<TransferPool>(options.transfers)}
-      )) {}
+    : context_(std::make_unique<const Context>(Context{
+          store,
+          artifacts,
+          options,
+          std::make_unique<TransferPool>(options.transfers),
+          options.webhooks
+      })) {}
 
 MlflowCodec::~MlflowCodec() = default;
 

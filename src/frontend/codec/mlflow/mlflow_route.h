@@ -16,6 +16,10 @@
 #include "store/artifact_store.h"
 #include "store/store.h"
 
+namespace cortex::connectors {
+class WebhookSender;
+}
+
 namespace cortex::frontend::mlflow {
 
 struct MlflowOptions {
@@ -32,6 +36,7 @@ struct MlflowOptions {
   // Clients that ask for it read artifacts from the artifact store itself, for so long.
   bool presigned = false;
   std::chrono::seconds presigned_lifetime{300};
+  connectors::WebhookSender* webhooks = nullptr;  // outlives the codec; null: webhooks are off
 };
 
 // What every route works with; outlives the routes.
@@ -40,6 +45,7 @@ struct Context {
   store::ArtifactStore& artifacts;
   MlflowOptions options;
   std::unique_ptr<TransferPool> transfers = nullptr;  // of artifacts
+  connectors::WebhookSender* webhooks = nullptr;      // null: they are off
 };
 
 // One request of a JSON route, on the connection's thread.

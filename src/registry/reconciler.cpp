@@ -396,8 +396,9 @@ ServingBoard::Changes Registry::Reconciler::changes() {
   return out;
 }
 
-std::shared_ptr<const HeldModel> Registry::Reconciler::held_model(const std::string& name) const {
-  auto out = std::make_shared<HeldModel>();
+std::shared_ptr<const ReconciledModel> Registry::Reconciler::held_model(const std::string& name
+) const {
+  auto out = std::make_shared<ReconciledModel>();
   out->entries = ledger_.index(name);
   out->fault = ledger_.fault(name);
   const auto ready = ledger_.ready(name);

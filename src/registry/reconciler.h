@@ -90,7 +90,7 @@ class Registry::Reconciler {
   [[nodiscard]] Candidate candidate(const LoadOrder& order) const;
   [[nodiscard]] LedgerPlan plan(const ServingBoard::Pins& pins);
   [[nodiscard]] ServingBoard::Changes changes();
-  [[nodiscard]] std::shared_ptr<const HeldModel> held_model(const std::string& name) const;
+  [[nodiscard]] std::shared_ptr<const ReconciledModel> held_model(const std::string& name) const;
   void answer();
   void complain_of_overdue();
   [[nodiscard]] TimePoint wake_time() const;

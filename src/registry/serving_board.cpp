@@ -6,7 +6,7 @@
 namespace cortex::registry {
 namespace {
 
-std::set<std::int64_t> stored_versions(const HeldModel& held) {
+std::set<std::int64_t> stored_versions(const ReconciledModel& held) {
   std::set<std::int64_t> out;
   for (const Handle& handle : held.ready) {
     if (handle->stored) out.insert(handle->number);
@@ -14,7 +14,7 @@ std::set<std::int64_t> stored_versions(const HeldModel& held) {
   return out;
 }
 
-Handle find_stored(const HeldModel& held, std::int64_t version) {
+Handle find_stored(const ReconciledModel& held, std::int64_t version) {
   for (const Handle& handle : held.ready) {
     if (handle->stored && handle->number == version) return handle;
   }
@@ -27,7 +27,7 @@ std::int64_t number_of(const IndexEntry& entry) {
 
 // Of the folders, and of versions that have none here.
 std::vector<IndexEntry> merge_entries(
-    const std::string& name, const HeldModel& held, const StoredFacts& facts
+    const std::string& name, const ReconciledModel& held, const StoredFacts& facts
 ) {
   std::map<std::int64_t, IndexEntry> entries;
   for (const auto& [version, why] : facts.not_served) {
@@ -104,9 +104,9 @@ void ServingBoard::show_locked(const std::string& name, ServingTable& next) {
 }
 
 std::shared_ptr<const ServingModel> ServingBoard::compose_locked(const std::string& name) {
-  static const HeldModel kNothing;
+  static const ReconciledModel kNothing;
   Record& record = records_[name];
-  const HeldModel& held = record.held ? *record.held : kNothing;
+  const ReconciledModel& held = record.held ? *record.held : kNothing;
   record.aliases.settle(stored_versions(held));
   auto pins = record.aliases.pinned();
   if (pins != record.pins) {

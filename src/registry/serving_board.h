@@ -17,7 +17,7 @@
 namespace cortex::registry {
 
 // One model as the registry's thread holds it.
-struct HeldModel {
+struct ReconciledModel {
   std::vector<Handle> ready;        // ascending by version
   std::vector<IndexEntry> entries;  // of its folders; empty: it is gone
   Status fault = {};                // why its folders cannot be used as they are now
@@ -32,7 +32,7 @@ class ServingBoard {
   // By model: the versions that must stay loaded because an alias needs them.
   using Pins = std::map<std::string, std::set<std::int64_t>>;
   struct Changes {
-    std::map<std::string, std::shared_ptr<const HeldModel>> models;
+    std::map<std::string, std::shared_ptr<const ReconciledModel>> models;
     bool closed = false;
   };
 
@@ -49,7 +49,7 @@ class ServingBoard {
 
  private:
   struct Record {
-    std::shared_ptr<const HeldModel> held;
+    std::shared_ptr<const ReconciledModel> held;
     StoredFacts facts;
     AliasBook aliases;
     std::set<std::int64_t> pins;

@@ -28,7 +28,7 @@ class ServingBoardTest : public ::testing::Test {
       const std::set<std::int64_t>& failed = {},
       bool stored = true
   ) {
-    auto held = std::make_shared<HeldModel>();
+    auto held = std::make_shared<ReconciledModel>();
     std::map<std::int64_t, IndexEntry> entries;
     for (const std::int64_t v : ready) {
       held->ready.push_back(handle(v, stored));
@@ -69,7 +69,7 @@ TEST_F(ServingBoardTest, resolves_version_before_alias_before_newest) {
 
 TEST_F(ServingBoardTest, lets_a_default_alias_say_what_the_plain_name_means) {
   ServingBoard board("champion");
-  auto held = std::make_shared<HeldModel>();
+  auto held = std::make_shared<ReconciledModel>();
   held->ready = {handle(1), handle(2)};
   held->entries = {{"m", "1", VersionState::kReady, ""}, {"m", "2", VersionState::kReady, ""}};
   board.update([&](const auto&) { return ServingBoard::Changes{{{"m", held}}, false}; });

@@ -158,7 +158,10 @@ TEST_P(ServingRunsTest, leaves_a_deleted_run_and_a_deleted_experiment_alone) {
     return set_experiment_active(t, "default", gone.experiment, true, 3);
   });
   const auto last = all_runs();
-  for (const Run& run : last) EXPECT_EQ(metric(run, "serving.requests")->step, 1);
+  for (const Run& run : last) {
+    const auto requests = metric(run, "serving.requests");
+    EXPECT_EQ(requests->step, 1);
+  }
 }
 
 TEST_P(ServingRunsTest, writes_many_versions_and_no_more_than_its_limit) {

@@ -13,6 +13,12 @@ if(CORTEX_SANITIZE MATCHES "address")  # optimising what UBSan adds doubles the 
   set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1 -fno-omit-frame-pointer")
 endif()
 
+# Preset release compiles the sources of a room in one go, eight at a time, in a third of the time less. A room whose
+# files use the same names for their own things says UNITY_BUILD OFF.
+if(CMAKE_UNITY_BUILD)
+  add_compile_options(-Wno-subobject-linkage)  # it takes the sources for headers
+endif()
+
 find_program(CORTEX_CCACHE ccache)
 if(CORTEX_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CORTEX_CCACHE}")

@@ -9,10 +9,6 @@
 namespace cortex::scheduler {
 namespace {
 
-const InferInput& input_of(const Waiting& waiting) {
-  return std::get<InferInput>(waiting.request->input);
-}
-
 Status no_memory(const Batch& batch) {
   return resource_exhausted(
       "not enough memory to run a batch of " + std::to_string(batch.rows) + " rows"

@@ -11,10 +11,6 @@
 namespace cortex::scheduler {
 namespace {
 
-const InferInput& input_of(const Waiting& waiting) {
-  return std::get<InferInput>(waiting.request->input);
-}
-
 // Same name and datatype, and the same shape from dimension `from` on.
 bool alike(const Tensor& a, const Tensor& b, std::size_t from) {
   if (a.name != b.name || a.datatype != b.datatype || a.shape.size() != b.shape.size())

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -27,6 +28,11 @@ struct Waiting {
   std::shared_ptr<const Request> request;
   std::shared_ptr<ResponseStream> stream;
 };
+
+// What a lane is asked for are tensors; nothing else is let in.
+[[nodiscard]] inline const InferInput& input_of(const Waiting& waiting) {
+  return std::get<InferInput>(waiting.request->input);
+}
 
 // One priority level, the next to be served first.
 struct Level {

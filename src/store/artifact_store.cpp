@@ -8,7 +8,7 @@
 namespace cortex::store {
 namespace {
 
-constexpr std::size_t kWindowBytes = 1024 * 1024;
+constexpr std::size_t kDigestBytes = 1024 * 1024;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Result<std::string> ArtifactStore::presign(const Blob&, std::chrono::seconds) {
 
 Status check_blob(ArtifactStore& artifacts, const Blob& blob) {
   CORTEX_ASSIGN_OR_RETURN(const auto reader, artifacts.open(blob.digest));
-  std::vector<std::byte> window(kWindowBytes);
+  std::vector<std::byte> window(kDigestBytes);
   Digest digest;
   std::uint64_t offset = 0;
   while (true) {

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kBusyLimit{30};
+constexpr std::chrono::seconds kCopyBusyLimit{30};
 
 Status file_error(const std::string& what, const fs::path& path, const std::error_code& fault) {
   const Code code =
@@ -35,7 +35,7 @@ Status sync(const fs::path& path) {
 Status copy_to(const std::string& path, const fs::path& to) {
   using Access = SqliteConnection::Access;
   CORTEX_ASSIGN_OR_RETURN(
-      const auto connection, SqliteConnection::open(path, Access::kWriting, kBusyLimit)
+      const auto connection, SqliteConnection::open(path, Access::kWriting, kCopyBusyLimit)
   );
   const std::array<Value, 1> parameters = {to.string()};
   CORTEX_RETURN_IF_ERROR(connection->execute("VACUUM INTO $1", parameters).status());
@@ -79,7 +79,7 @@ Status backup_sqlite(const std::string& path, const fs::path& to) {
 Status check_sqlite(const std::string& path) {
   CORTEX_ASSIGN_OR_RETURN(
       const auto connection,
-      SqliteConnection::open(path, SqliteConnection::Access::kReading, kBusyLimit)
+      SqliteConnection::open(path, SqliteConnection::Access::kReading, kCopyBusyLimit)
   );
   CORTEX_ASSIGN_OR_RETURN(const Rows faults, connection->query("PRAGMA integrity_check(20)", {}));
   if (faults.size() != 1 || faults.text(0, 0) != "ok") {

@@ -42,7 +42,10 @@ bool settle_in(const cli::ProbeOrder& order) {
   if (order.parent != 0 && getppid() != static_cast<pid_t>(order.parent)) return false;
   std::ofstream("/proc/self/oom_score_adj") << "1000";
   set_limit(RLIMIT_CORE, 0);
+  // No file is written, and whoever tries is told so by the write, not by a signal: engines keep
+  // notes of their own.
   set_limit(RLIMIT_FSIZE, 0);
+  signal(SIGXFSZ, SIG_IGN);
   if (order.cpu_seconds != 0) set_limit(RLIMIT_CPU, order.cpu_seconds);
   setpriority(PRIO_PROCESS, 0, kNice);
   return true;

@@ -232,20 +232,22 @@ class ArtifactCalls {
           {"Range", "bytes=" + std::to_string(done) + "-" + std::to_string(done + kPartBytes - 1)}
       };
       if (!tag.empty()) request.headers.emplace_back("If-Range", tag);
-      auto answer = call(client_, request);
-      CORTEX_RETURN_IF_ERROR(answer.status());
+      CORTEX_ASSIGN_OR_RETURN(const net::HttpAnswer answer, client_.send(request));
+      if (done == 0 && answer.status == 416)
+        break;  // nothing is from its first byte on: it is empty
+      CORTEX_RETURN_IF_ERROR(check_answer(request, answer));
       // The server sends the whole when it was replaced meanwhile, or is empty.
-      if (answer->status != 206 && done > 0) {
+      if (answer.status != 206 && done > 0) {
         return failed_precondition("the artifact was replaced while it was read");
       }
-      tag = std::string(answer->header("etag"));
-      total = total_of(*answer);
-      done += answer->body.size();
-      out.write(answer->body.data(), static_cast<std::streamsize>(answer->body.size()));
+      tag = std::string(answer.header("etag"));
+      total = total_of(answer);
+      done += answer.body.size();
+      out.write(answer.body.data(), static_cast<std::streamsize>(answer.body.size()));
       if (!out) return file_error("the file");
       progress.set_total(total);
       progress.reach(done);
-      if (answer->body.empty() && done < total) {
+      if (answer.body.empty() && done < total) {
         return failed_precondition("the server sent nothing of what is left");
       }
     } while (done < total);

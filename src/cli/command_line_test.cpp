@@ -31,6 +31,10 @@ class CommandLine : public testing::Test {
       .inspect_folder = [](const std::string& folder) -> Result<std::string> {
         return "{\"folder\":\"" + folder + "\"}";
       },
+      .probe_model = {},
+      .restore = {},
+      .sign_model = {},
+      .verify_model = {},
       .engine_versions = [] { return std::string("onnx none\n"); },
   };
   std::ostringstream out_;

@@ -22,10 +22,12 @@ from server import Server  # noqa: E402
 BINARY = None
 ROLES = {"read": "reader", "infer": "inference_user", "admin": "model_admin"}
 KEPT = ("/api/2.0/mlflow", "/api/3.0/mlflow", "/api/v2/", "/get-artifact", "/model-versions/", "/ajax-api/")
-# What reads although it is no GET, and who needs no key: the address of a part holds the random id of its upload.
+# What reads although it is no GET, and who needs no key: the address of a part holds the random id of its upload, and
+# what the server is says nothing of what it keeps.
 READS = ("/search", "/get-latest-versions", "/presigned-download-url")
-OPEN = ("/mpu/parts/{upload}/{number}",)
-WHOLE = ("/api/v2/backups", "/api/v2/blobs")  # who copies everything sees everything
+OPEN = ("/mpu/parts/{upload}/{number}", "/server-info")
+# Who copies everything sees everything; who is told of changes, and where, is an operator's.
+WHOLE = ("/api/v2/backups", "/api/v2/blobs", "/api/2.0/mlflow/webhooks")
 
 
 def expected_scope(method, path):

@@ -33,7 +33,9 @@ struct ServerFlags {
 
 [[nodiscard]] Result<net::HttpClient> connect(const ServerFlags& flags);
 
-// Sends and turns an answer that is not 2xx into an error with the server's own text.
+// An answer that is not 2xx as an error with the server's own text.
+[[nodiscard]] Status check_answer(const net::HttpCall& call, const net::HttpAnswer& answer);
+// Sends, and checks the answer.
 [[nodiscard]] Result<net::HttpAnswer> call(net::HttpClient& client, const net::HttpCall& call);
 
 // Each adds its command; what was asked for runs while the command line is parsed.

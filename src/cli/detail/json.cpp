@@ -87,7 +87,12 @@ Result<json::value> parse_json(std::string_view text, std::string_view what) {
 
 Result<net::HttpAnswer> call(net::HttpClient& client, const net::HttpCall& call) {
   CORTEX_ASSIGN_OR_RETURN(net::HttpAnswer answer, client.send(call));
-  if (answer.status / 100 == 2) return answer;
+  CORTEX_RETURN_IF_ERROR(check_answer(call, answer));
+  return answer;
+}
+
+Status check_answer(const net::HttpCall& call, const net::HttpAnswer& answer) {
+  if (answer.status / 100 == 2) return {};
   return Status(
       code_for(answer.status),
       std::string(call.target) + ": " + std::to_string(answer.status) + ": " +

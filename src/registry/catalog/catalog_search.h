@@ -19,7 +19,7 @@ struct CatalogQuery {
   std::vector<std::string> order_by;  // "name ASC", "last_updated_timestamp DESC", …
   std::size_t limit = 100;
   std::string page_token;  // of the page before; it fits the same filter and order alone
-  std::string model;       // this one's alone; empty: of all
+  std::string model = {};  // this one's alone; empty: of all
 };
 
 template <typename T>

@@ -164,9 +164,12 @@ void RemoteModels::run() {
     waiting.clear();
     inbox_.take_all(waiting, TimePoint::clock::now() + options_.poll_interval);
   }
-  for (const Done& done : waiting) {
-    if (done) done(unavailable("the server is shutting down"));
-  }
+  do {  // whoever came until the inbox was closed
+    for (const Done& done : waiting) {
+      if (done) done(unavailable("the server is shutting down"));
+    }
+    waiting.clear();
+  } while (inbox_.take_all(waiting, kNoDeadline));
 }
 
 // True when changes() has something to give.

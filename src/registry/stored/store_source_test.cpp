@@ -195,6 +195,7 @@ TEST_F(StoreSourceTest, asks_again_for_a_model_whose_signature_cannot_be_read_no
     Result<bool> remove(const std::string& digest, Duration age) override {
       return inner_.remove(digest, age);
     }
+    Result<std::uint64_t> sweep(Duration age) override { return inner_.sweep(age); }
     Result<std::vector<store::StoredBlob>> list(std::string_view after, std::size_t limit)
         override {
       return inner_.list(after, limit);

@@ -238,17 +238,18 @@ TEST_F(StoredModelsTest, gives_way_to_a_users_model_folder_of_the_same_name) {
   const auto shadowed = [&] {
     return reason("m@7").find("has this name and is served") != std::string::npos;
   };
-  ASSERT_TRUE(wait(shadowed));
+  ASSERT_TRUE(wait(shadowed)) << reason("m@7");
   EXPECT_EQ(served("m"), "1");
   EXPECT_EQ(served("m@a"), "-");
-  // The same from a start at which both stand.
+  // The same from a start at which both stand; a source tells everything then.
   stored_->stop();
   stored_.reset();
   registry_.reset();
+  source_.point("m", "a", 7);
   start();
   ASSERT_TRUE(wait_for("m", "1"));
   ASSERT_TRUE(wait([&] { return stored_->settled(); }));
-  ASSERT_TRUE(wait(shadowed));
+  ASSERT_TRUE(wait(shadowed)) << reason("m@7");
   // And once the folder is gone, what is registered is served.
   users.remove("m");
   registry_->rescan();

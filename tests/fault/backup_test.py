@@ -137,7 +137,7 @@ class Commands(unittest.TestCase):
         self.assertIn("is there already", self.run_command("restore", backup, "--data", self.data, code=1))
 
         restored = self.folder / "restored"
-        self.assertIn("2 artifacts", self.run_command("restore", backup, "--data", restored))
+        self.assertIn(f"{told[1]} artifacts", self.run_command("restore", backup, "--data", restored))
         with self.serve(restored) as server:
             self.assertIn("2", self.cortex(server, "registry", "aliases", "churn"))
             alias = self.call(server, "GET", "/api/v2/registry/models/churn/aliases/champion")

@@ -205,10 +205,11 @@ TEST(SignedManifest, refuses_algorithms_and_methods_it_does_not_know) {
 }
 
 TEST(SignedManifest, refuses_paths_that_lead_out_or_come_twice) {
-  for (const char* path : {"../x", "/etc/passwd", "a/../../x", "a//b", "a/", "", ".", "a/./b"}) {
+  for (const char* path : {"../x", "/etc/passwd", "a/../../x", "a//b", "a/", "", "a/./b"}) {
     EXPECT_THAT(statement_fault("signme-1", path), HasSubstr("no path inside")) << path;
     EXPECT_THAT(statement_fault("ignore-me", path), HasSubstr("ignore_paths")) << path;
   }
+  EXPECT_THAT(statement_fault("ignore-me", kOneFile), HasSubstr("ignore_paths"));
   EXPECT_THAT(statement_fault("signme-1", "signme-2"), HasSubstr("twice"));
   EXPECT_THAT(statement_fault("signme-1", "a\\u0000b"), HasSubstr("no path inside"));
   EXPECT_THAT(statement_fault("bc9a717d", "BC9A717D"), HasSubstr("is none"));

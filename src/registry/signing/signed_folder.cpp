@@ -144,7 +144,7 @@ class FolderListing {
   std::vector<ModelFile> files_;
 };
 
-// A model on the disk: a folder, or one file, which counts as a folder that holds it alone.
+// A model on the disk: a folder, or one file.
 struct ModelOnDisk {
   fs::path root;
   std::string name;
@@ -176,10 +176,9 @@ Result<ModelOnDisk> find_model(
   if (error) return invalid_argument("there is no model '" + path.string() + "'");
   ModelOnDisk out{model, model.filename().string(), std::move(ignored), {}};
   if (!fs::is_directory(model, error)) {
-    out.root = model.parent_path();
     const std::uintmax_t size = fs::file_size(model, error);
     if (error) return cannot_read(path);
-    out.files = {{out.name, size, ""}};
+    out.files = {{std::string(kOneFile), size, ""}};
     return out;
   }
   for (const std::string& entry : out.ignored) {
@@ -192,9 +191,13 @@ Result<ModelOnDisk> find_model(
   return out;
 }
 
+fs::path place_of(const fs::path& root, const std::string& file) {
+  return file == kOneFile ? root : root / file;
+}
+
 HashRange hashing_below(const fs::path& root) {
   return [root](const ModelFile& file, HashType type, std::uint64_t begin, std::uint64_t end) {
-    return hash_range(root / file.path, type, begin, end);
+    return hash_range(place_of(root, file.path), type, begin, end);
   };
 }
 
@@ -212,7 +215,7 @@ Result<std::string> sign_folder(const SigningKey& key, const FolderToSign& folde
   manifest.ignored.assign(ignored.begin(), ignored.end());
   for (const ModelFile& file : model.files) {
     CORTEX_ASSIGN_OR_RETURN(
-        std::string digest, hash_range(model.root / file.path, manifest.hash, 0, file.size)
+        std::string digest, hash_range(place_of(model.root, file.path), manifest.hash, 0, file.size)
     );
     manifest.resources.push_back({file.path, 0, 0, std::move(digest)});
   }

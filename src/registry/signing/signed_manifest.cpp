@@ -85,17 +85,25 @@ Status split_shard(SignedResource& resource) {
   return {};
 }
 
+// As model-signing names it: "sha256", of shards "sha256-sharded-1000".
+std::string algorithm_of(const SignedManifest& manifest) {
+  std::string out(hash_name(manifest.hash));
+  if (manifest.shard_size > 0) out += "-sharded-" + std::to_string(manifest.shard_size);
+  return out;
+}
+
 Result<SignedResource> read_resource(const json::value& value, const SignedManifest& manifest) {
   const json::object* in = value.if_object();
   if (in == nullptr) return refused("a resource is not an object");
   const auto name = find_text(*in, "name");
   const auto digest = find_text(*in, "digest");
-  if (!name || !digest || find_text(*in, "algorithm") != hash_name(manifest.hash)) {
+  if (!name || !digest || find_text(*in, "algorithm") != algorithm_of(manifest)) {
     return refused("a resource lacks its name, its digest or the algorithm of all");
   }
   SignedResource out{*name, 0, 0, *digest};
   if (manifest.shard_size > 0) CORTEX_RETURN_IF_ERROR(split_shard(out));
-  if (!is_signed_path(out.path)) return refused(shown(out.path) + " is no path inside a model");
+  if (out.path != kOneFile && !is_signed_path(out.path))
+    return refused(shown(out.path) + " is no path inside a model");
   if (!is_digest_of(manifest.hash, out.digest)) {
     return refused("the digest of " + shown(out.path) + " is none");
   }

@@ -13,6 +13,9 @@
 
 namespace cortex::registry {
 
+// How a signature names the model itself, when that is one file and no folder.
+inline constexpr std::string_view kOneFile = ".";
+
 inline constexpr std::size_t kSignedFilesMax = 100'000;
 
 // The name that a signature has beside the files it signs, unless somebody says another one.

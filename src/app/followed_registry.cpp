@@ -9,14 +9,14 @@
 namespace cortex::app {
 namespace {
 
-struct CountFamily {
+struct RemoteFamily {
   std::string_view name;
   metrics::Type type;
   std::string_view help;
   double (*value)(const registry::RemoteHealth&);
 };
 
-constexpr CountFamily kFamilies[] = {
+constexpr RemoteFamily kRemoteFamilies[] = {
     {"cortex_remote_available",
      metrics::Type::kGauge,
      "1 while the remote registry answers.",
@@ -80,7 +80,7 @@ Result<std::unique_ptr<FollowedRegistry>> FollowedRegistry::make(
 }
 
 void write_remote_health(metrics::Exposition& out, const registry::RemoteHealth& health) {
-  for (const CountFamily& family : kFamilies) {
+  for (const RemoteFamily& family : kRemoteFamilies) {
     out.family(family.name, family.type, family.help);
     out.sample({}, family.value(health));
   }

@@ -7,14 +7,14 @@ namespace {
 using frontend::HttpCounts;
 using metrics::Type;
 
-struct CountFamily {
+struct HttpFamily {
   std::string_view name;
   Type type;
   std::string_view help;
   std::uint64_t HttpCounts::* value;
 };
 
-constexpr CountFamily kFamilies[] = {
+constexpr HttpFamily kHttpFamilies[] = {
     {"cortex_http_connections", Type::kGauge, "Open connections.", &HttpCounts::open},
     {"cortex_http_connections_accepted_total",
      Type::kCounter,
@@ -61,7 +61,7 @@ constexpr Timeout kTimeouts[] = {
 }  // namespace
 
 void write_http_counts(metrics::Exposition& out, const HttpCounts& counts) {
-  for (const CountFamily& family : kFamilies) {
+  for (const HttpFamily& family : kHttpFamilies) {
     out.family(family.name, family.type, family.help);
     out.sample({}, static_cast<double>(counts.*family.value));
   }

@@ -16,14 +16,14 @@ struct Reading {
   LaneCounts counts;
 };
 
-struct CountFamily {
+struct LaneFamily {
   std::string_view name;
   Type type;
   std::string_view help;
   std::uint64_t LaneCounts::* value;
 };
 
-constexpr CountFamily kFamilies[] = {
+constexpr LaneFamily kLaneFamilies[] = {
     {"cortex_lane_accepted_total",
      Type::kCounter,
      "Requests that entered the queue.",
@@ -106,7 +106,7 @@ void LaneDirectory::write(Exposition& out) const {
       readings.push_back({key.first, key.second, probe->read()});
   }
   write_batch_sizes(out, readings);
-  for (const CountFamily& family : kFamilies) {
+  for (const LaneFamily& family : kLaneFamilies) {
     out.family(family.name, family.type, family.help);
     for (const Reading& reading : readings) {
       out.sample(

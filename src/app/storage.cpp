@@ -42,14 +42,14 @@ Status make_folder(const fs::path& path) {
   return failed_precondition("data: cannot make '" + path.string() + "': " + error.message());
 }
 
-struct CountFamily {
+struct StoreFamily {
   std::string_view name;
   metrics::Type type;
   std::string_view help;
   double (*value)(const store::StoreHealth&);
 };
 
-constexpr CountFamily kFamilies[] = {
+constexpr StoreFamily kStoreFamilies[] = {
     {"cortex_store_available",
      metrics::Type::kGauge,
      "1 while the database answers.",
@@ -162,7 +162,7 @@ std::vector<store::Schema> storage_schemas() {
 }
 
 void write_store_health(metrics::Exposition& out, const store::StoreHealth& health) {
-  for (const CountFamily& family : kFamilies) {
+  for (const StoreFamily& family : kStoreFamilies) {
     out.family(family.name, family.type, family.help);
     out.sample({}, family.value(health));
   }

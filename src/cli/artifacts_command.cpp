@@ -13,6 +13,7 @@
 #include "cli/detail/context.h"
 #include "cli/detail/json.h"
 #include "cli/detail/progress.h"
+#include "cli/detail/server_call.h"
 #include "cli/detail/table.h"
 
 namespace cortex::cli::detail {
@@ -268,25 +269,16 @@ class ArtifactCalls {
   const ArtifactFlags& flags_;
 };
 
-using Step = Status (ArtifactCalls::*)();
-using FlagsPtr = std::shared_ptr<ArtifactFlags>;
-
-Command add_step(
+Command add_artifact_call(
     const Command& parent,
-    const FlagsPtr& flags,
-    const std::pair<const char*, const char*>& name_and_text,
-    Step step
+    const std::shared_ptr<ArtifactFlags>& flags,
+    const CommandText& text,
+    Status (ArtifactCalls::*call)()
 ) {
-  const Command command = parent.add(name_and_text.first, name_and_text.second);
-  const auto server = add_server_flags(command);
+  const Command command = add_server_call(parent, flags, text, call);
   command.option("where", flags->where, "A run's id, or mlflow-artifacts:/ and a path")
       .required()
       .type("WHERE");
-  command.does([&context = parent.context(), flags, server, step]() -> Status {
-    CORTEX_ASSIGN_OR_RETURN(net::HttpClient client, connect(*server));
-    ArtifactCalls calls(context, std::move(client), *flags);
-    return (calls.*step)();
-  });
   return command;
 }
 
@@ -295,14 +287,17 @@ Command add_step(
 void add_artifacts_command(const Command& root) {
   const Command group = root.add_group("artifacts", "Files that runs keep.");
   auto flags = std::make_shared<ArtifactFlags>();
-  const Command list =
-      add_step(group, flags, {"list", "List what lies in a folder."}, &ArtifactCalls::list);
+  const Command list = add_artifact_call(
+      group, flags, {"list", "List what lies in a folder."}, &ArtifactCalls::list
+  );
   list.option("path", flags->path, "A folder below it").type("PATH");
   list.flag("--json", flags->as_json, "Print the server's answer as it is");
-  const Command put = add_step(group, flags, {"put", "Upload a file."}, &ArtifactCalls::put);
+  const Command put =
+      add_artifact_call(group, flags, {"put", "Upload a file."}, &ArtifactCalls::put);
   put.option("file", flags->file, "The file").required().type("FILE");
   put.option("--to", flags->path, "Where, below it; with a / at the end, the folder").type("PATH");
-  const Command get = add_step(group, flags, {"get", "Download a file."}, &ArtifactCalls::get);
+  const Command get =
+      add_artifact_call(group, flags, {"get", "Download a file."}, &ArtifactCalls::get);
   get.option("path", flags->path, "The file below it").type("PATH");
   get.option("--output", flags->file, "Where to; its own name without it").type("FILE");
 }

@@ -20,7 +20,7 @@ namespace json = boost::json;
 constexpr std::uint64_t kChunkBytes = 8u << 20;
 // The server answers when it has copied the whole database.
 constexpr std::chrono::hours kCopyTimeout{1};
-constexpr std::string_view kRoot = "/api/v2";
+constexpr std::string_view kApiRoot = "/api/v2";
 
 struct BackupFlags {
   std::string file;
@@ -28,7 +28,7 @@ struct BackupFlags {
   bool database_only = false;
 };
 
-std::uint64_t number(const json::value& value, std::string_view name) {
+std::uint64_t size_member(const json::value& value, std::string_view name) {
   const json::value* found = member(value, name);
   boost::system::error_code error;
   const auto out = found == nullptr ? 0 : found->to_number<std::uint64_t>(error);
@@ -52,7 +52,8 @@ class Backup {
     [[maybe_unused]] const auto ignored = ask("DELETE", target);
     CORTEX_RETURN_IF_ERROR(status);
     progress_.finish();
-    context_.out << flags_.file << ": the database (" << bytes_text(number(copy, "size")) << ")"
+    context_.out << flags_.file << ": the database (" << bytes_text(size_member(copy, "size"))
+                 << ")"
                  << (flags_.database_only ? ", without artifacts"
                                           : " and " + std::to_string(blobs_) + " artifacts (" +
                                                 bytes_text(blob_bytes_) + ")")
@@ -62,7 +63,7 @@ class Backup {
 
  private:
   Status fill(ArchiveWriter& archive, const json::value& copy, const std::string& target) {
-    const ArchiveEntry database{std::string(kDatabaseEntry), number(copy, "size")};
+    const ArchiveEntry database{std::string(kDatabaseEntry), size_member(copy, "size")};
     CORTEX_ASSIGN_OR_RETURN(const bool there, add(archive, database, target + "/content"));
     if (!there) return failed_precondition("another backup took the place of this one");
     if (!flags_.database_only) CORTEX_RETURN_IF_ERROR(add_blobs(archive));
@@ -90,7 +91,7 @@ class Backup {
     const std::string digest = text_member(blob, "digest");
     if (digest.size() < 2) return failed_precondition("the answer names no blob");
     const std::string name = std::string(kBlobPrefix) + digest.substr(0, 2) + "/" + digest;
-    const std::uint64_t size = number(blob, "size");
+    const std::uint64_t size = size_member(blob, "size");
     CORTEX_ASSIGN_OR_RETURN(
         const bool there, add(archive, {name, size}, "/blobs/" + net::path_segment(digest))
     );
@@ -104,7 +105,7 @@ class Backup {
   // False: there is no such thing any more.
   Result<bool> add(ArchiveWriter& archive, const ArchiveEntry& entry, const std::string& target) {
     for (std::uint64_t done = 0; done < entry.size || done == 0;) {
-      const std::string part = std::string(kRoot) + target + "?offset=" + std::to_string(done) +
+      const std::string part = std::string(kApiRoot) + target + "?offset=" + std::to_string(done) +
                                "&limit=" + std::to_string(kChunkBytes);
       net::HttpCall request;
       request.target = part;
@@ -131,7 +132,8 @@ class Backup {
         {"format", kBackupFormat},
         {"created_at", static_cast<std::int64_t>(std::time(nullptr)) * 1000},
         {"database",
-         json::object{{"size", number(copy, "size")}, {"sha256", text_member(copy, "digest")}}},
+         json::object{{"size", size_member(copy, "size")}, {"sha256", text_member(copy, "digest")}}
+        },
     };
     if (!flags_.database_only) {
       manifest.emplace("artifacts", json::object{{"count", blobs_}, {"bytes", blob_bytes_}});
@@ -142,7 +144,7 @@ class Backup {
   }
 
   Result<json::value> ask(std::string_view method, const std::string& path) {
-    const std::string target = std::string(kRoot) + path;
+    const std::string target = std::string(kApiRoot) + path;
     net::HttpCall request;
     request.method = method;
     request.target = target;

@@ -15,7 +15,7 @@ namespace cortex::cli::detail {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 4ull << 30;
-constexpr std::size_t kShownValues = 8;
+constexpr std::size_t kShownElements = 8;
 
 struct InferFlags {
   std::string model;
@@ -95,7 +95,7 @@ Status infer_tensors(Context& context, net::HttpClient& client, const InferFlags
   CORTEX_ASSIGN_OR_RETURN(const auto outputs, infer_outputs(answer));
   for (const TensorValue& output : outputs) {
     context.out << output.name << " " << output.datatype << shape_text(output.shape) << ": "
-                << first_values(output, kShownValues) << "\n";
+                << first_values(output, kShownElements) << "\n";
   }
   return write_outputs(flags, outputs);
 }

@@ -8,6 +8,7 @@
 
 #include "cli/detail/context.h"
 #include "cli/detail/json.h"
+#include "cli/detail/server_call.h"
 #include "cli/detail/table.h"
 
 namespace cortex::cli::detail {
@@ -16,7 +17,7 @@ namespace {
 namespace json = boost::json;
 using Rows = std::vector<std::vector<std::string>>;
 
-constexpr std::string_view kRoot = "/api/v2/registry";
+constexpr std::string_view kRegistryRoot = "/api/v2/registry";
 
 // What the subcommands are told; each reads its own.
 struct RegistryFlags {
@@ -32,14 +33,14 @@ struct RegistryFlags {
 };
 
 std::string model_target(const std::string& model) {
-  return std::string(kRoot) + "/models/" + net::path_segment(model);
+  return std::string(kRegistryRoot) + "/models/" + net::path_segment(model);
 }
 
 std::string alias_target(const RegistryFlags& flags) {
   return model_target(flags.model) + "/aliases/" + net::path_segment(flags.alias);
 }
 
-std::int64_t number(const json::value& value, std::string_view name) {
+std::int64_t integer_member(const json::value& value, std::string_view name) {
   const json::value* found = member(value, name);
   return found != nullptr && found->is_int64() ? found->get_int64() : 0;
 }
@@ -74,7 +75,8 @@ class RegistryCalls {
       : context_(context), client_(std::move(client)), flags_(flags) {}
 
   Status models() {
-    std::string target = std::string(kRoot) + "/models?limit=" + std::to_string(flags_.limit);
+    std::string target =
+        std::string(kRegistryRoot) + "/models?limit=" + std::to_string(flags_.limit);
     if (!flags_.filter.empty()) target += "&filter=" + net::path_segment(flags_.filter);
     return show_list(
         target,
@@ -84,7 +86,7 @@ class RegistryCalls {
           return std::vector<std::string>{
               cell(member(model, "name")),
               names_text(member(model, "aliases")),
-              time_text(number(model, "updated_at")),
+              time_text(integer_member(model, "updated_at")),
               cell(member(model, "description"))
           };
         }
@@ -106,7 +108,7 @@ class RegistryCalls {
               cell(member(version, "status")) + (deprecated ? ", deprecated" : ""),
               cell(member(version, "stage")),
               names_text(member(version, "aliases")),
-              time_text(number(version, "created_at")),
+              time_text(integer_member(version, "created_at")),
               cell(member(version, "created_by"))
           };
         }
@@ -156,7 +158,7 @@ class RegistryCalls {
         [](const json::value& change) {
           return std::vector<std::string>{
               cell(member(change, "seq")),
-              time_text(number(change, "at")),
+              time_text(integer_member(change, "at")),
               cell(member(change, "action")),
               cell(member(change, "from")),
               cell(member(change, "to")),
@@ -254,7 +256,7 @@ class RegistryCalls {
     CORTEX_ASSIGN_OR_RETURN(
         const json::value answer,
         ask("POST",
-            std::string(kRoot) + "/aliases",
+            std::string(kRegistryRoot) + "/aliases",
             json::object{{"changes", json::array{std::move(change)}}})
     );
     const json::value* changes = member(answer, "changes");
@@ -295,24 +297,17 @@ class RegistryCalls {
   const RegistryFlags& flags_;
 };
 
-using Step = Status (RegistryCalls::*)();
-using FlagsPtr = std::shared_ptr<RegistryFlags>;
+using RegistryFlagsPtr = std::shared_ptr<RegistryFlags>;
 
-// Makes a subcommand that runs `step`, with the flags that all of them share.
-Command add_step(
+// With the flag that all of them share.
+Command add_registry_call(
     const Command& parent,
-    const FlagsPtr& flags,
-    const std::pair<std::string, std::string>& name_and_text,
-    Step step
+    const RegistryFlagsPtr& flags,
+    const CommandText& text,
+    Status (RegistryCalls::*call)()
 ) {
-  const Command command = parent.add(name_and_text.first, name_and_text.second);
-  const auto server = add_server_flags(command);
+  const Command command = add_server_call(parent, flags, text, call);
   command.flag("--json", flags->as_json, "Print the server's answer as it is");
-  command.does([&context = parent.context(), flags, server, step]() -> Status {
-    CORTEX_ASSIGN_OR_RETURN(net::HttpClient client, connect(*server));
-    RegistryCalls calls(context, std::move(client), *flags);
-    return (calls.*step)();
-  });
   return command;
 }
 
@@ -334,22 +329,22 @@ void add_expected(const Command& command, RegistryFlags& flags) {
       .type("VERSION");
 }
 
-void add_lists(const Command& registry, const FlagsPtr& flags) {
+void add_lists(const Command& registry, const RegistryFlagsPtr& flags) {
   const Command models =
-      add_step(registry, flags, {"models", "List the models."}, &RegistryCalls::models);
+      add_registry_call(registry, flags, {"models", "List the models."}, &RegistryCalls::models);
   models.option("--filter", flags->filter, "As MLflow's search has it").type("TEXT");
   add_limit(models, *flags);
-  const Command versions = add_step(
+  const Command versions = add_registry_call(
       registry, flags, {"versions", "List the versions of a model."}, &RegistryCalls::versions
   );
   add_model(versions, *flags);
   add_limit(versions, *flags);
-  const Command show = add_step(
+  const Command show = add_registry_call(
       registry, flags, {"show", "Print a model, or a version of it."}, &RegistryCalls::show
   );
   add_model(show, *flags);
   show.option("version", flags->version, "A number, X.Y.Z or @ALIAS").type("VERSION");
-  const Command compare = add_step(
+  const Command compare = add_registry_call(
       registry, flags, {"compare", "What differs between two versions."}, &RegistryCalls::compare
   );
   add_model(compare, *flags);
@@ -357,26 +352,27 @@ void add_lists(const Command& registry, const FlagsPtr& flags) {
   compare.option("right", flags->right, "The other one").required();
 }
 
-void add_alias_steps(const Command& registry, const FlagsPtr& flags) {
+void add_alias_steps(const Command& registry, const RegistryFlagsPtr& flags) {
   add_model(
-      add_step(
+      add_registry_call(
           registry, flags, {"aliases", "List the aliases of a model."}, &RegistryCalls::aliases
       ),
       *flags
   );
-  const Command set = add_step(
+  const Command set = add_registry_call(
       registry, flags, {"set-alias", "Point an alias to a version."}, &RegistryCalls::set_alias
   );
   add_alias(set, *flags);
   set.option("version", flags->version, "The version's number").required();
   add_expected(set, *flags);
   add_reason(set, *flags);
-  const Command gone =
-      add_step(registry, flags, {"delete-alias", "Delete an alias."}, &RegistryCalls::delete_alias);
+  const Command gone = add_registry_call(
+      registry, flags, {"delete-alias", "Delete an alias."}, &RegistryCalls::delete_alias
+  );
   add_alias(gone, *flags);
   add_expected(gone, *flags);
   add_reason(gone, *flags);
-  const Command back = add_step(
+  const Command back = add_registry_call(
       registry,
       flags,
       {"rollback", "Point an alias to what it pointed to before its last change."},
@@ -384,7 +380,7 @@ void add_alias_steps(const Command& registry, const FlagsPtr& flags) {
   );
   add_alias(back, *flags);
   add_reason(back, *flags);
-  const Command history = add_step(
+  const Command history = add_registry_call(
       registry,
       flags,
       {"history", "Every change of an alias, newest first."},
@@ -403,7 +399,7 @@ void add_registry_command(const Command& root) {
   auto flags = std::make_shared<RegistryFlags>();
   add_lists(registry, flags);
   add_alias_steps(registry, flags);
-  add_step(
+  add_registry_call(
       registry,
       flags,
       {"verify-audit", "Walk the audit log's chain of hashes."},

@@ -11,6 +11,7 @@
 #include "cli/detail/context.h"
 #include "cli/detail/json.h"
 #include "cli/detail/plot.h"
+#include "cli/detail/server_call.h"
 #include "cli/detail/table.h"
 
 namespace cortex::cli::detail {
@@ -19,7 +20,7 @@ namespace {
 namespace json = boost::json;
 using Rows = std::vector<std::vector<std::string>>;
 
-constexpr std::string_view kRoot = "/api/2.0/mlflow";
+constexpr std::string_view kTrackingRoot = "/api/2.0/mlflow";
 constexpr std::size_t kPlottedValues = 2500;
 
 struct RunFlags {
@@ -33,7 +34,7 @@ struct RunFlags {
   bool as_json = false;
 };
 
-std::int64_t number(const json::value* value) {
+std::int64_t integer_of(const json::value* value) {
   return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
@@ -86,7 +87,7 @@ class RunCalls {
       rows.push_back(
           {cell(member(experiment, "experiment_id")),
            cell(member(experiment, "name")),
-           time_text(number(member(experiment, "creation_time"))),
+           time_text(integer_of(member(experiment, "creation_time"))),
            cell(member(experiment, "artifact_location"))}
       );
     }
@@ -117,7 +118,7 @@ class RunCalls {
           {cell(member(*info, "run_id")),
            cell(member(*info, "run_name")),
            cell(member(*info, "status")),
-           time_text(number(member(*info, "start_time"))),
+           time_text(integer_of(member(*info, "start_time"))),
            metrics_text(run)}
       );
     }
@@ -176,13 +177,13 @@ class RunCalls {
   }
 
   Result<json::value> get(const std::string& path) {
-    const std::string target = std::string(kRoot) + path;
+    const std::string target = std::string(kTrackingRoot) + path;
     net::HttpCall request;
     request.target = target;
     return call_json(client_, request);
   }
   Result<json::value> post(const std::string& path, const json::object& body) {
-    const std::string target = std::string(kRoot) + path;
+    const std::string target = std::string(kTrackingRoot) + path;
     const std::string text = json::serialize(body);
     net::HttpCall request;
     request.method = "POST";
@@ -266,23 +267,14 @@ class RunCalls {
   const RunFlags& flags_;
 };
 
-using Step = Status (RunCalls::*)();
-using FlagsPtr = std::shared_ptr<RunFlags>;
-
-struct StepText {
-  const char* name;
-  const char* text;
-};
-
-Command add_step(const Command& parent, const FlagsPtr& flags, const StepText& text, Step step) {
-  const Command command = parent.add(text.name, text.text);
-  const auto server = add_server_flags(command);
+Command add_run_call(
+    const Command& parent,
+    const std::shared_ptr<RunFlags>& flags,
+    const CommandText& text,
+    Status (RunCalls::*call)()
+) {
+  const Command command = add_server_call(parent, flags, text, call);
   command.flag("--json", flags->as_json, "Print JSON");
-  command.does([&context = parent.context(), flags, server, step]() -> Status {
-    CORTEX_ASSIGN_OR_RETURN(net::HttpClient client, connect(*server));
-    RunCalls calls(context, std::move(client), *flags);
-    return (calls.*step)();
-  });
   return command;
 }
 
@@ -300,10 +292,10 @@ void add_experiments_command(const Command& root) {
   const Command group = root.add_group("experiments", "Experiments: the folders of runs.");
   auto flags = std::make_shared<RunFlags>();
   add_search(
-      add_step(group, flags, {"list", "List the experiments."}, &RunCalls::experiments), *flags
+      add_run_call(group, flags, {"list", "List the experiments."}, &RunCalls::experiments), *flags
   );
   const Command show =
-      add_step(group, flags, {"show", "Print an experiment."}, &RunCalls::experiment);
+      add_run_call(group, flags, {"show", "Print an experiment."}, &RunCalls::experiment);
   show.option("experiment", flags->experiment, "Its name or id").required();
 }
 
@@ -311,17 +303,17 @@ void add_runs_command(const Command& root) {
   const Command group = root.add_group("runs", "Runs: what was tried, and what came of it.");
   auto flags = std::make_shared<RunFlags>();
   const Command list =
-      add_step(group, flags, {"list", "List runs of an experiment."}, &RunCalls::runs);
+      add_run_call(group, flags, {"list", "List runs of an experiment."}, &RunCalls::runs);
   list.option("--experiment", flags->experiment, "Its name or id; Default without it");
   list.option("--order-by", flags->order_by, "As \"metrics.loss ASC\"").type("TEXT");
   add_search(list, *flags);
-  add_run(add_step(group, flags, {"show", "Print a run."}, &RunCalls::run), *flags);
+  add_run(add_run_call(group, flags, {"show", "Print a run."}, &RunCalls::run), *flags);
   const Command compare =
-      add_step(group, flags, {"compare", "What differs between two runs."}, &RunCalls::compare);
+      add_run_call(group, flags, {"compare", "What differs between two runs."}, &RunCalls::compare);
   add_run(compare, *flags);
   compare.option("other", flags->other, "The other run's id").required().type("RUN");
   const Command drawing =
-      add_step(group, flags, {"plot", "Draw a metric by step."}, &RunCalls::plot_metric);
+      add_run_call(group, flags, {"plot", "Draw a metric by step."}, &RunCalls::plot_metric);
   add_run(drawing, *flags);
   drawing.option("metric", flags->metric, "The metric's name").required().type("METRIC");
 }

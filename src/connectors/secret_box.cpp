@@ -38,7 +38,7 @@ void fill_random(std::span<unsigned char> out) {
   );
 }
 
-const unsigned char* bytes_of(std::string_view text) {
+const unsigned char* raw_bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
@@ -93,10 +93,10 @@ std::string SecretBox::seal(std::string_view secret, std::string_view owner) con
   const bool good =
       EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key_.data(), nonce) == 1 &&
       EVP_EncryptUpdate(
-          context.get(), nullptr, &length, bytes_of(owner), static_cast<int>(owner.size())
+          context.get(), nullptr, &length, raw_bytes(owner), static_cast<int>(owner.size())
       ) == 1 &&
       EVP_EncryptUpdate(
-          context.get(), body, &length, bytes_of(secret), static_cast<int>(secret.size())
+          context.get(), body, &length, raw_bytes(secret), static_cast<int>(secret.size())
       ) == 1 &&
       EVP_EncryptFinal_ex(context.get(), body + length, &length) == 1 &&
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, body + secret.size()) ==
@@ -120,7 +120,7 @@ Result<std::string> SecretBox::unseal(std::string_view sealed, std::string_view 
   const bool good =
       EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key_.data(), nonce) == 1 &&
       EVP_DecryptUpdate(
-          context.get(), nullptr, &length, bytes_of(owner), static_cast<int>(owner.size())
+          context.get(), nullptr, &length, raw_bytes(owner), static_cast<int>(owner.size())
       ) == 1 &&
       EVP_DecryptUpdate(
           context.get(), body, &length, nonce + kNonceBytes, static_cast<int>(size)

@@ -15,12 +15,12 @@ using store::Comparator;
 using store::Comparison;
 using store::Transaction;
 
-struct Attribute {
+struct ModelAttribute {
   std::string_view key;
   std::string_view column;
   bool numeric = false;
 };
-constexpr Attribute kAttributes[] = {
+constexpr ModelAttribute kModelAttributes[] = {
     {"model_id", "l.model_id"},
     {"name", "l.name"},
     {"model_type", "l.model_type"},
@@ -35,8 +35,8 @@ constexpr Attribute kAttributes[] = {
     {"last_updated_timestamp_ms", "l.updated_at", true},
 };
 
-const Attribute* attribute_of(std::string_view key) {
-  for (const Attribute& known : kAttributes) {
+const ModelAttribute* attribute_of(std::string_view key) {
+  for (const ModelAttribute& known : kModelAttributes) {
     if (known.key == key) return &known;
   }
   return nullptr;
@@ -94,8 +94,8 @@ Status filter_status(PageSelect& select, const Comparison& comparison) {
   return {};
 }
 
-Status filter_attribute(PageSelect& select, const Comparison& comparison) {
-  const Attribute* attribute = attribute_of(comparison.key);
+Status filter_model_attribute(PageSelect& select, const Comparison& comparison) {
+  const ModelAttribute* attribute = attribute_of(comparison.key);
   if (attribute == nullptr) {
     return invalid_argument("Invalid attribute key '" + comparison.key + "' in the filter");
   }
@@ -136,7 +136,7 @@ Status filter_models(PageSelect& select, const LoggedModelQuery& query) {
     const std::string& entity = comparison.entity;
     if (detail::is_null_check(comparison)) return bad_operator(comparison);
     if (entity.empty() || entity == "attributes") {
-      CORTEX_RETURN_IF_ERROR(filter_attribute(select, comparison));
+      CORTEX_RETURN_IF_ERROR(filter_model_attribute(select, comparison));
     } else if (entity == "metrics") {
       on_metrics = true;
       CORTEX_RETURN_IF_ERROR(filter_metric(select, comparison, query.datasets));
@@ -201,7 +201,7 @@ Status order_models(PageSelect& select, const LoggedModelQuery& query) {
       CORTEX_RETURN_IF_ERROR(order_by_metric(select, order, query.datasets));
       continue;
     }
-    const Attribute* attribute = attribute_of(order.field);
+    const ModelAttribute* attribute = attribute_of(order.field);
     if (attribute == nullptr) {
       return invalid_argument("Invalid order by field name: " + order.field);
     }

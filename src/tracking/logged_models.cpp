@@ -30,7 +30,7 @@ std::vector<Value> rows_of(std::int64_t model, const std::vector<Tag>& entries) 
   return parameters;
 }
 
-Status put_tags(Transaction& transaction, std::int64_t model, const std::vector<Tag>& tags) {
+Status put_model_tags(Transaction& transaction, std::int64_t model, const std::vector<Tag>& tags) {
   const std::vector<Value> parameters = rows_of(model, tags);
   if (parameters.empty()) return {};
   return transaction
@@ -137,7 +137,7 @@ Result<LoggedModel> create_logged_model(
   std::int64_t number = 0;
   CORTEX_RETURN_IF_ERROR(insert_model(transaction, workspace, made, number));
   CORTEX_RETURN_IF_ERROR(put_params(transaction, number, model.params));
-  CORTEX_RETURN_IF_ERROR(put_tags(transaction, number, model.tags));
+  CORTEX_RETURN_IF_ERROR(put_model_tags(transaction, number, model.tags));
   return made;
 }
 
@@ -205,7 +205,7 @@ Status set_logged_model_tags(
   CORTEX_ASSIGN_OR_RETURN(
       const detail::StoredModel stored, detail::find_stored_model(transaction, workspace, model_id)
   );
-  return put_tags(transaction, stored.number, tags);
+  return put_model_tags(transaction, stored.number, tags);
 }
 
 Status delete_logged_model_tag(

@@ -18,7 +18,6 @@ using store::Rows;
 using store::Transaction;
 using store::Value;
 
-constexpr std::string_view kNameTag = "mlflow.runName";
 constexpr std::string_view kHistoryTag = "mlflow.log-model.history";
 
 constexpr std::string_view kPutTag =
@@ -213,19 +212,19 @@ Status put_model_metrics(
       .status();
 }
 
-Status put_tags(Transaction& transaction, std::int64_t run, const std::vector<Tag>& tags) {
+Status put_run_tags(Transaction& transaction, std::int64_t run, const std::vector<Tag>& tags) {
   // The last one of a key, and in the order of their keys.
   std::map<std::string_view, const std::string*> values;
   for (const Tag& tag : tags) values[tag.key] = &tag.value;
   std::vector<Value> parameters;
   for (const auto& [key, value] : values) {
     // An empty name is no new name.
-    if (key == kNameTag && value->empty()) continue;
+    if (key == detail::kRunNameTag && value->empty()) continue;
     parameters.insert(parameters.end(), {Value(run), Value(std::string(key)), Value(*value)});
   }
   if (parameters.empty()) return {};
   CORTEX_RETURN_IF_ERROR(transaction.execute_many(kPutTag, 3, parameters).status());
-  const auto name = values.find(kNameTag);
+  const auto name = values.find(detail::kRunNameTag);
   if (name == values.end() || name->second->empty()) return {};
   return transaction.execute("UPDATE run SET name = $2 WHERE number = $1", {run, *name->second})
       .status();
@@ -259,7 +258,7 @@ Status log_batch(
   CORTEX_RETURN_IF_ERROR(put_params(transaction, run, batch));
   CORTEX_RETURN_IF_ERROR(put_metrics(transaction, run.number, batch.metrics));
   CORTEX_RETURN_IF_ERROR(put_model_metrics(transaction, workspace, run_id, batch.metrics));
-  return put_tags(transaction, run.number, batch.tags);
+  return put_run_tags(transaction, run.number, batch.tags);
 }
 
 Status delete_run_tag(

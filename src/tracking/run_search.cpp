@@ -43,13 +43,13 @@ constexpr EntityName kEntities[] = {
     {"datasets", Entity::kDataset},
 };
 
-struct Attribute {
+struct RunAttribute {
   std::string_view key;
   std::string_view column;
   bool numeric = false;
   bool nullable = false;
 };
-constexpr Attribute kAttributes[] = {
+constexpr RunAttribute kRunAttributes[] = {
     {"artifact_uri", "r.artifact_uri"},
     {"end_time", "r.end_time", true, true},
     {"run_id", "r.run_id"},
@@ -74,12 +74,12 @@ Result<Entity> entity_of(const std::string& name) {
   );
 }
 
-Result<Attribute> attribute_of(const std::string& key) {
-  for (const Attribute& known : kAttributes) {
+Result<RunAttribute> attribute_of(const std::string& key) {
+  for (const RunAttribute& known : kRunAttributes) {
     if (known.key == key) return known;
   }
   std::string keys;
-  for (const Attribute& known : kAttributes) {
+  for (const RunAttribute& known : kRunAttributes) {
     keys.append(keys.empty() ? "'" : ", '").append(known.key).append("'");
   }
   return invalid_argument(
@@ -87,8 +87,8 @@ Result<Attribute> attribute_of(const std::string& key) {
   );
 }
 
-Status filter_attribute(PageSelect& select, const Comparison& comparison) {
-  CORTEX_ASSIGN_OR_RETURN(const Attribute attribute, attribute_of(comparison.key));
+Status filter_run_attribute(PageSelect& select, const Comparison& comparison) {
+  CORTEX_ASSIGN_OR_RETURN(const RunAttribute attribute, attribute_of(comparison.key));
   if (attribute.numeric) {
     CORTEX_RETURN_IF_ERROR(
         detail::check_number_value(comparison, "numeric attribute: " + comparison.key)
@@ -176,7 +176,7 @@ Status filter_one(PageSelect& select, const Comparison& comparison) {
     case Entity::kMetric:
       return filter_metric(select, comparison);
     case Entity::kAttribute:
-      return filter_attribute(select, comparison);
+      return filter_run_attribute(select, comparison);
     case Entity::kDataset:
       return filter_dataset(select, comparison);
     case Entity::kParam:
@@ -187,7 +187,7 @@ Status filter_one(PageSelect& select, const Comparison& comparison) {
 }
 
 Status order_by_attribute(PageSelect& select, const Ordering& ordering, bool& by_start) {
-  CORTEX_ASSIGN_OR_RETURN(const Attribute attribute, attribute_of(ordering.key));
+  CORTEX_ASSIGN_OR_RETURN(const RunAttribute attribute, attribute_of(ordering.key));
   by_start = by_start || attribute.column == "r.start_time";
   if (attribute.nullable) {
     select.order_nullable(attribute.column, "0", ordering.ascending);

@@ -18,15 +18,13 @@ using store::Rows;
 using store::Transaction;
 using store::Value;
 
-constexpr std::string_view kNameTag = "mlflow.runName";
-
 // The run's tags, of two with one key the later, with the one that names it.
 Result<std::vector<Tag>> tags_of(const NewRun& run, std::string& name) {
   std::vector<Tag> tags;
   std::string tagged;
   for (const Tag& tag : run.tags) {
     CORTEX_RETURN_IF_ERROR(check_length("key", tag.key, kKeyCharactersLimit));
-    if (tag.key == kNameTag) tagged = tag.value;
+    if (tag.key == detail::kRunNameTag) tagged = tag.value;
     std::erase_if(tags, [&](const Tag& earlier) { return earlier.key == tag.key; });
     tags.push_back(tag);
     truncate_characters(tags.back().value, kTagCharactersLimit);
@@ -40,8 +38,8 @@ Result<std::vector<Tag>> tags_of(const NewRun& run, std::string& name) {
   }
   name = !run.name.empty() ? run.name : !tagged.empty() ? tagged : new_name();
   if (tagged.empty()) {
-    std::erase_if(tags, [](const Tag& tag) { return tag.key == kNameTag; });
-    tags.push_back({std::string(kNameTag), name});
+    std::erase_if(tags, [](const Tag& tag) { return tag.key == detail::kRunNameTag; });
+    tags.push_back({std::string(detail::kRunNameTag), name});
   }
   return tags;
 }
@@ -144,7 +142,7 @@ Result<RunInfo> update_run(
                                .execute(
                                    "INSERT INTO run_tag (run, key, value) VALUES ($1, $2, $3) "
                                    "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
-                                   {run.number, std::string(kNameTag), info.name}
+                                   {run.number, std::string(detail::kRunNameTag), info.name}
                                )
                                .status());
   }

@@ -29,7 +29,9 @@ constexpr auto kStandardIgnored =
 constexpr std::size_t kPathBytesMax = 4096;
 constexpr std::size_t kIgnoredMax = 1000;
 
-Status refused(const std::string& why) { return invalid_argument("the signature: " + why); }
+Status refused_manifest(const std::string& why) {
+  return invalid_argument("the signature: " + why);
+}
 
 std::size_t digest_digits(HashType hash) { return hash == HashType::kSha256 ? 64 : 128; }
 std::string_view hash_name(HashType hash) {
@@ -77,10 +79,11 @@ Status split_shard(SignedResource& resource) {
   const std::size_t second = name.rfind(':');
   const std::size_t first =
       second == std::string::npos || second == 0 ? second : name.rfind(':', second - 1);
-  if (first == std::string::npos || first == second) return refused("a shard has no range");
+  if (first == std::string::npos || first == second)
+    return refused_manifest("a shard has no range");
   const auto begin = read_number(std::string_view(name).substr(first + 1, second - first - 1));
   const auto end = read_number(std::string_view(name).substr(second + 1));
-  if (!begin || !end || *begin >= *end) return refused("a shard has no range");
+  if (!begin || !end || *begin >= *end) return refused_manifest("a shard has no range");
   resource = {name.substr(0, first), *begin, *end, resource.digest};
   return {};
 }
@@ -94,18 +97,18 @@ std::string algorithm_of(const SignedManifest& manifest) {
 
 Result<SignedResource> read_resource(const json::value& value, const SignedManifest& manifest) {
   const json::object* in = value.if_object();
-  if (in == nullptr) return refused("a resource is not an object");
+  if (in == nullptr) return refused_manifest("a resource is not an object");
   const auto name = find_text(*in, "name");
   const auto digest = find_text(*in, "digest");
   if (!name || !digest || find_text(*in, "algorithm") != algorithm_of(manifest)) {
-    return refused("a resource lacks its name, its digest or the algorithm of all");
+    return refused_manifest("a resource lacks its name, its digest or the algorithm of all");
   }
   SignedResource out{*name, 0, 0, *digest};
   if (manifest.shard_size > 0) CORTEX_RETURN_IF_ERROR(split_shard(out));
   if (out.path != kOneFile && !is_signed_path(out.path))
-    return refused(shown(out.path) + " is no path inside a model");
+    return refused_manifest(shown(out.path) + " is no path inside a model");
   if (!is_digest_of(manifest.hash, out.digest)) {
-    return refused("the digest of " + shown(out.path) + " is none");
+    return refused_manifest("the digest of " + shown(out.path) + " is none");
   }
   return out;
 }
@@ -128,9 +131,9 @@ std::string root_of(std::span<const SignedResource> resources) {
 
 Status read_resources(const json::object& predicate, SignedManifest& out) {
   const json::array* resources = find_array(predicate, "resources");
-  if (resources == nullptr || resources->empty()) return refused("it signs no file");
+  if (resources == nullptr || resources->empty()) return refused_manifest("it signs no file");
   if (resources->size() > kSignedFilesMax) {
-    return refused("it signs more than " + std::to_string(kSignedFilesMax) + " files");
+    return refused_manifest("it signs more than " + std::to_string(kSignedFilesMax) + " files");
   }
   std::set<std::pair<std::string_view, std::uint64_t>> seen;
   out.resources.reserve(resources->size());
@@ -139,7 +142,7 @@ Status read_resources(const json::object& predicate, SignedManifest& out) {
     out.resources.push_back(std::move(resource));
     const SignedResource& last = out.resources.back();
     if (!seen.emplace(last.path, last.begin).second) {
-      return refused("it names " + shown(last.path) + " twice");
+      return refused_manifest("it names " + shown(last.path) + " twice");
     }
   }
   return {};
@@ -152,7 +155,7 @@ Status read_hash(const json::object& serialization, SignedManifest& out) {
     out.hash = hash;
     return {};
   }
-  return refused("only the digests sha256 and blake2b are known here");
+  return refused_manifest("only the digests sha256 and blake2b are known here");
 }
 
 // An integer, or a real without a fraction, as protobuf's JSON writes it.
@@ -170,9 +173,10 @@ std::optional<std::uint64_t> find_size(const json::object& in, std::string_view 
 Status read_method(const json::object& serialization, SignedManifest& out) {
   const auto method = find_text(serialization, "method");
   if (method == "files") return {};
-  if (method != "shards") return refused("only the methods files and shards are known here");
+  if (method != "shards")
+    return refused_manifest("only the methods files and shards are known here");
   const auto size = find_size(serialization, "shard_size");
-  if (!size) return refused("'shard_size' is no positive integer");
+  if (!size) return refused_manifest("'shard_size' is no positive integer");
   out.shard_size = *size;
   return {};
 }
@@ -182,12 +186,12 @@ Status read_ignored(const json::object& serialization, SignedManifest& out) {
   if (value == nullptr) return {};
   const json::array* paths = value->if_array();
   if (paths == nullptr || paths->size() > kIgnoredMax) {
-    return refused("'ignore_paths' is no list of paths, or too long");
+    return refused_manifest("'ignore_paths' is no list of paths, or too long");
   }
   for (const json::value& path : *paths) {
     const json::string* text = path.if_string();
     if (text == nullptr || !is_signed_path({text->data(), text->size()})) {
-      return refused("'ignore_paths' holds what is no path inside a model");
+      return refused_manifest("'ignore_paths' holds what is no path inside a model");
     }
     out.ignored.emplace_back(text->data(), text->size());
   }
@@ -196,13 +200,13 @@ Status read_ignored(const json::object& serialization, SignedManifest& out) {
 
 Status read_serialization(const json::object& predicate, SignedManifest& out) {
   const json::object* serialization = find_object(predicate, "serialization");
-  if (serialization == nullptr) return refused("'serialization' is missing");
+  if (serialization == nullptr) return refused_manifest("'serialization' is missing");
   CORTEX_RETURN_IF_ERROR(read_method(*serialization, out));
   CORTEX_RETURN_IF_ERROR(read_hash(*serialization, out));
   CORTEX_RETURN_IF_ERROR(read_ignored(*serialization, out));
   const json::value* links = serialization->if_contains("allow_symlinks");
-  if (links == nullptr || !links->is_bool()) return refused("'allow_symlinks' is missing");
-  if (links->get_bool()) return refused("symbolic links are not followed here");
+  if (links == nullptr || !links->is_bool()) return refused_manifest("'allow_symlinks' is missing");
+  if (links->get_bool()) return refused_manifest("symbolic links are not followed here");
   return {};
 }
 
@@ -213,7 +217,7 @@ Result<std::string> read_subject(const json::object& statement, SignedManifest& 
   const json::object* digest = subject == nullptr ? nullptr : find_object(*subject, "digest");
   auto root = digest == nullptr ? std::nullopt : find_text(*digest, "sha256");
   if (!root || !is_digest_of(HashType::kSha256, *root)) {
-    return refused("it must have one subject with a SHA-256");
+    return refused_manifest("it must have one subject with a SHA-256");
   }
   out.name = find_text(*subject, "name").value_or("");
   return std::move(*root);
@@ -336,19 +340,21 @@ Result<SignedManifest> parse_statement(std::string_view payload) {
       const json::object statement, parse_strict_object(payload, "the signature")
   );
   if (find_text(statement, "_type") != kStatementType) {
-    return refused("its payload is not an in-toto statement of version 1");
+    return refused_manifest("its payload is not an in-toto statement of version 1");
   }
   if (find_text(statement, "predicateType") != kPredicateType) {
-    return refused("it signs something else than a model (" + std::string(kPredicateType) + ")");
+    return refused_manifest(
+        "it signs something else than a model (" + std::string(kPredicateType) + ")"
+    );
   }
   const json::object* predicate = find_object(statement, "predicate");
-  if (predicate == nullptr) return refused("'predicate' is missing");
+  if (predicate == nullptr) return refused_manifest("'predicate' is missing");
   SignedManifest out;
   CORTEX_ASSIGN_OR_RETURN(const std::string root, read_subject(statement, out));
   CORTEX_RETURN_IF_ERROR(read_serialization(*predicate, out));
   CORTEX_RETURN_IF_ERROR(read_resources(*predicate, out));
   out.root = root_of(out.resources);
-  if (out.root != root) return refused("its root digest is not that of its files");
+  if (out.root != root) return refused_manifest("its root digest is not that of its files");
   return out;
 }
 

@@ -22,6 +22,8 @@ inline constexpr std::string_view kRunColumns =
     "r.number, r.run_id, r.experiment, r.name, r.user_id, r.status, r.start_time, r.end_time, "
     "r.artifact_uri, r.lifecycle_stage";
 inline constexpr std::size_t kRunColumnCount = 10;
+// The tag that holds a run's name, too.
+inline constexpr std::string_view kRunNameTag = "mlflow.runName";
 struct StoredRun {
   std::int64_t number = 0;
   RunInfo info;

@@ -377,7 +377,7 @@ Result<Plan> no_presigned_url(const Context&, const Call&) {
   );
 }
 
-struct Entry {
+struct RouteEntry {
   Mount mount;
   Method method;
   std::string_view pattern;
@@ -386,7 +386,7 @@ struct Entry {
 };
 
 MlflowRoute planned(
-    const Entry& entry, Result<Plan> (*planner)(const Context& context, const Call& call)
+    const RouteEntry& entry, Result<Plan> (*planner)(const Context& context, const Call& call)
 ) {
   MlflowRoute route;
   route.mount = entry.mount;
@@ -399,7 +399,7 @@ MlflowRoute planned(
 }
 
 MlflowRoute handled(
-    const Entry& entry, void (*handler)(const Context& context, const ExchangePtr& exchange)
+    const RouteEntry& entry, void (*handler)(const Context& context, const ExchangePtr& exchange)
 ) {
   MlflowRoute route = planned(entry, nullptr);
   route.handler = handler;
@@ -407,7 +407,7 @@ MlflowRoute handled(
 }
 
 MlflowRoute streamed(
-    const Entry& entry,
+    const RouteEntry& entry,
     std::size_t limit,
     void (*handler)(const Context& context, const ExchangePtr& exchange)
 ) {

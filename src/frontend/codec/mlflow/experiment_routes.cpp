@@ -21,7 +21,7 @@ void reply_experiment(std::string& body, const tracking::Experiment& experiment)
   writer.close_object();
 }
 
-Result<Plan> create(const Context& context, const Call& call) {
+Result<Plan> create_experiment(const Context& context, const Call& call) {
   tracking::NewExperiment experiment;
   experiment.name = call.fields.required_text("name");
   experiment.artifact_location = call.fields.text("artifact_location");
@@ -44,7 +44,7 @@ Result<Plan> create(const Context& context, const Call& call) {
   );
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_experiment(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(const std::int64_t id, read_experiment_id(call.fields, true));
   return Plan::read(
       [id, workspace = call.workspace](Transaction& transaction, std::string& body) -> Status {
@@ -58,7 +58,7 @@ Result<Plan> get(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> get_by_name(const Context&, const Call& call) {
+Result<Plan> get_experiment_by_name(const Context&, const Call& call) {
   return Plan::read(
       [name = call.fields.required_text("experiment_name"),
        workspace = call.workspace](Transaction& transaction, std::string& body) -> Status {
@@ -72,7 +72,7 @@ Result<Plan> get_by_name(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> search(const Context&, const Call& call) {
+Result<Plan> search_experiments(const Context&, const Call& call) {
   tracking::ExperimentQuery query;
   query.filter = call.fields.text("filter");
   query.order_by = call.fields.texts("order_by");
@@ -98,7 +98,7 @@ Result<Plan> search(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> update(const Context&, const Call& call) {
+Result<Plan> update_experiment(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(const std::int64_t id, read_experiment_id(call.fields, true));
   return Plan::write([id,
                       name = call.fields.required_text("new_name"),
@@ -108,7 +108,7 @@ Result<Plan> update(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> set_active(const Call& call, bool active) {
+Result<Plan> set_experiment_active(const Call& call, bool active) {
   CORTEX_ASSIGN_OR_RETURN(const std::int64_t id, read_experiment_id(call.fields, true));
   return Plan::write([id,
                       active,
@@ -118,10 +118,14 @@ Result<Plan> set_active(const Call& call, bool active) {
   });
 }
 
-Result<Plan> remove(const Context&, const Call& call) { return set_active(call, false); }
-Result<Plan> restore(const Context&, const Call& call) { return set_active(call, true); }
+Result<Plan> remove_experiment(const Context&, const Call& call) {
+  return set_experiment_active(call, false);
+}
+Result<Plan> restore_experiment(const Context&, const Call& call) {
+  return set_experiment_active(call, true);
+}
 
-Result<Plan> set_tag(const Context&, const Call& call) {
+Result<Plan> set_experiment_tag(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(const std::int64_t id, read_experiment_id(call.fields, true));
   tracking::Tag tag{call.fields.required_text("key"), call.fields.text("value")};
   return Plan::write([id,
@@ -131,7 +135,7 @@ Result<Plan> set_tag(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> delete_tag(const Context&, const Call& call) {
+Result<Plan> delete_experiment_tag(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(const std::int64_t id, read_experiment_id(call.fields, true));
   return Plan::write([id,
                       key = call.fields.required_text("key"),
@@ -148,23 +152,41 @@ std::vector<MlflowRoute> experiment_routes() {
   constexpr Scope kRead = Scope::kRead;
   constexpr Scope kWrite = Scope::kAdmin;
   return {
-      json_route(kPost, "/experiments/create", kWrite, "Create an experiment", create),
-      json_route(kGet, "/experiments/get", kRead, "An experiment by its id", get),
-      json_route(kGet, "/experiments/get-by-name", kRead, "An experiment by its name", get_by_name),
-      json_route(kGet, "/experiments/search", kRead, "Search experiments", search),
-      json_route(kPost, "/experiments/search", kRead, "Search experiments", search),
-      json_route(kPost, "/experiments/update", kWrite, "Rename an experiment", update),
-      json_route(kPost, "/experiments/delete", kWrite, "Delete an experiment, restorably", remove),
-      json_route(kPost, "/experiments/restore", kWrite, "Restore an experiment", restore),
+      json_route(kPost, "/experiments/create", kWrite, "Create an experiment", create_experiment),
+      json_route(kGet, "/experiments/get", kRead, "An experiment by its id", get_experiment),
       json_route(
-          kPost, "/experiments/set-experiment-tag", kWrite, "Set an experiment's tag", set_tag
+          kGet,
+          "/experiments/get-by-name",
+          kRead,
+          "An experiment by its name",
+          get_experiment_by_name
+      ),
+      json_route(kGet, "/experiments/search", kRead, "Search experiments", search_experiments),
+      json_route(kPost, "/experiments/search", kRead, "Search experiments", search_experiments),
+      json_route(kPost, "/experiments/update", kWrite, "Rename an experiment", update_experiment),
+      json_route(
+          kPost,
+          "/experiments/delete",
+          kWrite,
+          "Delete an experiment, restorably",
+          remove_experiment
+      ),
+      json_route(
+          kPost, "/experiments/restore", kWrite, "Restore an experiment", restore_experiment
+      ),
+      json_route(
+          kPost,
+          "/experiments/set-experiment-tag",
+          kWrite,
+          "Set an experiment's tag",
+          set_experiment_tag
       ),
       json_route(
           kPost,
           "/experiments/delete-experiment-tag",
           kWrite,
           "Delete an experiment's tag",
-          delete_tag
+          delete_experiment_tag
       ),
   };
 }

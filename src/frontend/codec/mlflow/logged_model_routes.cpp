@@ -37,7 +37,7 @@ Plan model_plan(Plan::Kind kind, std::function<Result<tracking::LoggedModel>(Tra
   return plan;
 }
 
-Result<Plan> create(const Context&, const Call& call) {
+Result<Plan> create_logged_model(const Context&, const Call& call) {
   tracking::NewLoggedModel model;
   CORTEX_ASSIGN_OR_RETURN(model.experiment, read_experiment_id(call.fields, true));
   model.name = call.fields.text("name");
@@ -54,7 +54,7 @@ Result<Plan> create(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_logged_model(const Context&, const Call& call) {
   return model_plan(
       Plan::Kind::kRead,
       [id = call.path_value(0),
@@ -65,7 +65,7 @@ Result<Plan> get(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> finalize(const Context&, const Call& call) {
+Result<Plan> finalize_logged_model(const Context&, const Call& call) {
   static constexpr std::array<std::string_view, 3> kStatuses = {
       "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"
   };
@@ -83,7 +83,7 @@ Result<Plan> finalize(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> remove(const Context&, const Call& call) {
+Result<Plan> remove_logged_model(const Context&, const Call& call) {
   return Plan::write([id = call.path_value(0),
                       workspace = call.workspace,
                       now = unix_milliseconds()](Transaction& transaction, std::string&) {
@@ -91,7 +91,7 @@ Result<Plan> remove(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> set_tags(const Context&, const Call& call) {
+Result<Plan> set_logged_model_tags(const Context&, const Call& call) {
   return Plan::write([id = call.path_value(0),
                       tags = read_pairs(call.fields, "tags"),
                       workspace = call.workspace](Transaction& transaction, std::string&) {
@@ -99,7 +99,7 @@ Result<Plan> set_tags(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> delete_tag(const Context&, const Call& call) {
+Result<Plan> delete_logged_model_tag(const Context&, const Call& call) {
   return Plan::write([id = call.path_value(0),
                       key = call.path_value(1),
                       workspace = call.workspace](Transaction& transaction, std::string&) {
@@ -107,7 +107,7 @@ Result<Plan> delete_tag(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> log_params(const Context&, const Call& call) {
+Result<Plan> log_logged_model_params(const Context&, const Call& call) {
   return Plan::write([id = call.path_value(0),
                       params = read_pairs(call.fields, "params"),
                       workspace = call.workspace](Transaction& transaction, std::string&) {
@@ -138,7 +138,7 @@ Result<tracking::LoggedModelQuery> read_query(const Fields& fields) {
   return query;
 }
 
-Result<Plan> search(const Context&, const Call& call) {
+Result<Plan> search_logged_models(const Context&, const Call& call) {
   if (call.fields.count("experiment_ids") == 0) {
     call.fields.refuse(missing_parameter("experiment_ids"));
   }
@@ -171,33 +171,39 @@ std::vector<MlflowRoute> logged_model_routes() {
   constexpr Scope kWrite = Scope::kAdmin;
   constexpr std::string_view kModel = "/logged-models/{model_id}";
   return {
-      json_route(Method::kPost, "/logged-models", kWrite, "Create a logged model", create),
       json_route(
-          Method::kPost, "/logged-models/search", Scope::kRead, "Search logged models", search
+          Method::kPost, "/logged-models", kWrite, "Create a logged model", create_logged_model
       ),
-      json_route(Method::kGet, kModel, Scope::kRead, "A logged model", get),
-      json_route(Method::kPatch, kModel, kWrite, "Finish a logged model", finalize),
-      json_route(Method::kDelete, kModel, kWrite, "Delete a logged model", remove),
+      json_route(
+          Method::kPost,
+          "/logged-models/search",
+          Scope::kRead,
+          "Search logged models",
+          search_logged_models
+      ),
+      json_route(Method::kGet, kModel, Scope::kRead, "A logged model", get_logged_model),
+      json_route(Method::kPatch, kModel, kWrite, "Finish a logged model", finalize_logged_model),
+      json_route(Method::kDelete, kModel, kWrite, "Delete a logged model", remove_logged_model),
       json_route(
           Method::kPatch,
           "/logged-models/{model_id}/tags",
           kWrite,
           "Set tags of a logged model",
-          set_tags
+          set_logged_model_tags
       ),
       json_route(
           Method::kDelete,
           "/logged-models/{model_id}/tags/{tag_key}",
           kWrite,
           "Delete a tag of a logged model",
-          delete_tag
+          delete_logged_model_tag
       ),
       json_route(
           Method::kPost,
           "/logged-models/{model_id}/params",
           kWrite,
           "Log params of a logged model",
-          log_params
+          log_logged_model_params
       ),
   };
 }

@@ -19,7 +19,7 @@ Plan change_alias(const Call& call, registry::AliasChange change) {
   });
 }
 
-Result<Plan> set(const Context&, const Call& call) {
+Result<Plan> set_alias(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(registry::VersionId id, read_version_id(call.fields));
   // 0 would take the alias away.
   if (id.version < 1) return invalid_argument("A version is a positive number.");
@@ -30,7 +30,7 @@ Result<Plan> set(const Context&, const Call& call) {
   return change_alias(call, std::move(change));
 }
 
-Result<Plan> remove(const Context&, const Call& call) {
+Result<Plan> remove_alias(const Context&, const Call& call) {
   registry::AliasChange change;
   change.model = call.fields.required_text("name");
   change.alias = call.fields.required_text("alias");
@@ -44,7 +44,7 @@ Status alias_not_found(const std::string& model, std::string alias) {
   return invalid_argument("Registered model alias " + alias + " not found.");
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_alias(const Context&, const Call& call) {
   return Plan::read(
       [name = call.fields.required_text("name"),
        alias = call.fields.required_text("alias"),
@@ -68,9 +68,9 @@ Result<Plan> get(const Context&, const Call& call) {
 std::vector<MlflowRoute> model_alias_routes() {
   constexpr std::string_view kPattern = "/registered-models/alias";
   return {
-      json_route(Method::kPost, kPattern, Scope::kAdmin, "Point an alias to a version", set),
-      json_route(Method::kGet, kPattern, Scope::kRead, "The version behind an alias", get),
-      json_route(Method::kDelete, kPattern, Scope::kAdmin, "Delete an alias", remove),
+      json_route(Method::kPost, kPattern, Scope::kAdmin, "Point an alias to a version", set_alias),
+      json_route(Method::kGet, kPattern, Scope::kRead, "The version behind an alias", get_alias),
+      json_route(Method::kDelete, kPattern, Scope::kAdmin, "Delete an alias", remove_alias),
   };
 }
 

@@ -17,8 +17,8 @@ using registry::ModelVersion;
 using registry::VersionId;
 using store::Transaction;
 
-constexpr std::size_t kPageMax = 200'000;  // what clients may ask for
-constexpr std::size_t kPageHeld = 10'000;  // what they get at once: the rest is another page
+constexpr std::size_t kVersionPageMax = 200'000;  // what clients may ask for
+constexpr std::size_t kPageHeld = 10'000;         // what they get at once: the rest is another page
 
 Status mismatch(const std::string& source, const std::string& field) {
   return invalid_argument(
@@ -60,7 +60,7 @@ Status check_prompt_source(const std::string& source) {
   );
 }
 
-Result<Plan> create(const Context&, const Call& call) {
+Result<Plan> create_version(const Context&, const Call& call) {
   registry::NewVersion wanted;
   wanted.model = call.fields.required_text("name");
   wanted.source = call.fields.required_text("source");
@@ -102,7 +102,7 @@ Plan change_version(const Call& call, VersionId id, Change change) {
   );
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_version(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(VersionId id, read_version_id(call.fields));
   return Plan::read(
       [id = std::move(id),
@@ -116,7 +116,7 @@ Result<Plan> get(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> update(const Context&, const Call& call) {
+Result<Plan> update_version(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(VersionId id, read_version_id(call.fields));
   return change_version(
       call,
@@ -127,7 +127,7 @@ Result<Plan> update(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> remove(const Context&, const Call& call) {
+Result<Plan> remove_version(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(VersionId id, read_version_id(call.fields));
   return Plan::write([id = std::move(id),
                       author = read_author(call)](Transaction& transaction, std::string&) {
@@ -135,7 +135,7 @@ Result<Plan> remove(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> transition(const Context&, const Call& call) {
+Result<Plan> transition_version(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(VersionId id, read_version_id(call.fields));
   const std::string text = call.fields.required_text("stage");
   const bool archive = call.fields.flag("archive_existing_versions").value_or(false);
@@ -150,9 +150,9 @@ Result<Plan> transition(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> search(const Context&, const Call& call) {
+Result<Plan> search_versions(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(
-      registry::CatalogQuery query, read_query(call.fields, kPageHeld, kPageMax)
+      registry::CatalogQuery query, read_query(call.fields, kPageHeld, kVersionPageMax)
   );
   query.limit = std::min(query.limit, kPageHeld);
   return Plan::read(
@@ -186,7 +186,7 @@ Result<Plan> download_uri(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> set_tag(const Context&, const Call& call) {
+Result<Plan> set_version_tag(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(VersionId id, read_version_id(call.fields));
   return Plan::write([id = std::move(id),
                       key = call.fields.required_text("key"),
@@ -196,7 +196,7 @@ Result<Plan> set_tag(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> delete_tag(const Context&, const Call& call) {
+Result<Plan> delete_version_tag(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(VersionId id, read_version_id(call.fields));
   return Plan::write([id = std::move(id),
                       key = call.fields.required_text("key"),
@@ -214,11 +214,15 @@ std::vector<MlflowRoute> model_version_routes() {
   constexpr Scope kRead = Scope::kRead;
   constexpr Scope kWrite = Scope::kAdmin;
   return {
-      json_route(kPost, "/model-versions/create", kWrite, "Make a version of a model", create),
-      json_route(kGet, "/model-versions/get", kRead, "A version by its number", get),
-      json_route(Method::kPatch, "/model-versions/update", kWrite, "Describe a version", update),
-      json_route(kDelete, "/model-versions/delete", kWrite, "Delete a version", remove),
-      json_route(kGet, "/model-versions/search", kRead, "Search versions", search),
+      json_route(
+          kPost, "/model-versions/create", kWrite, "Make a version of a model", create_version
+      ),
+      json_route(kGet, "/model-versions/get", kRead, "A version by its number", get_version),
+      json_route(
+          Method::kPatch, "/model-versions/update", kWrite, "Describe a version", update_version
+      ),
+      json_route(kDelete, "/model-versions/delete", kWrite, "Delete a version", remove_version),
+      json_route(kGet, "/model-versions/search", kRead, "Search versions", search_versions),
       json_route(
           kGet,
           "/model-versions/get-download-uri",
@@ -231,11 +235,15 @@ std::vector<MlflowRoute> model_version_routes() {
           "/model-versions/transition-stage",
           kWrite,
           "Move a version to another stage",
-          transition
+          transition_version
       ),
-      json_route(kPost, "/model-versions/set-tag", kWrite, "Set a version's tag", set_tag),
+      json_route(kPost, "/model-versions/set-tag", kWrite, "Set a version's tag", set_version_tag),
       json_route(
-          kDelete, "/model-versions/delete-tag", kWrite, "Delete a version's tag", delete_tag
+          kDelete,
+          "/model-versions/delete-tag",
+          kWrite,
+          "Delete a version's tag",
+          delete_version_tag
       ),
   };
 }

@@ -15,8 +15,8 @@ using registry::ModelVersion;
 using registry::RegisteredModel;
 using store::Transaction;
 
-constexpr std::size_t kPageStandard = 100;
-constexpr std::size_t kPageMax = 1000;
+constexpr std::size_t kModelPageStandard = 100;
+constexpr std::size_t kModelPageMax = 1000;
 
 // The versions of one model out of those of many, which are in the order of the models' names.
 std::span<const ModelVersion> versions_of(
@@ -81,7 +81,7 @@ Status explain_conflict(
   );
 }
 
-Result<Plan> create(const Context&, const Call& call) {
+Result<Plan> create_registered_model(const Context&, const Call& call) {
   registry::NewModel wanted;
   wanted.name = call.fields.required_text("name");
   wanted.description = call.fields.text("description");
@@ -99,7 +99,7 @@ Result<Plan> create(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_registered_model(const Context&, const Call& call) {
   return Plan::read(
       [name = call.fields.required_text("name"),
        workspace = call.workspace](Transaction& transaction, std::string& body) -> Status {
@@ -111,7 +111,7 @@ Result<Plan> get(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> update(const Context&, const Call& call) {
+Result<Plan> update_registered_model(const Context&, const Call& call) {
   return Plan::write(
       [name = call.fields.required_text("name"),
        description = call.fields.text("description"),
@@ -125,7 +125,7 @@ Result<Plan> update(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> rename(const Context&, const Call& call) {
+Result<Plan> rename_registered_model(const Context&, const Call& call) {
   return Plan::write(
       [name = call.fields.required_text("name"),
        new_name = call.fields.required_text("new_name"),
@@ -138,16 +138,16 @@ Result<Plan> rename(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> remove(const Context&, const Call& call) {
+Result<Plan> remove_registered_model(const Context&, const Call& call) {
   return Plan::write([name = call.fields.required_text("name"),
                       author = read_author(call)](Transaction& transaction, std::string&) {
     return registry::delete_model(transaction, author, name);
   });
 }
 
-Result<Plan> search(const Context&, const Call& call) {
+Result<Plan> search_registered_models(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(
-      registry::CatalogQuery query, read_query(call.fields, kPageStandard, kPageMax)
+      registry::CatalogQuery query, read_query(call.fields, kModelPageStandard, kModelPageMax)
   );
   return Plan::read(
       [query = std::move(query),
@@ -187,7 +187,7 @@ Result<Plan> latest_versions(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> set_tag(const Context&, const Call& call) {
+Result<Plan> set_registered_model_tag(const Context&, const Call& call) {
   return Plan::write([name = call.fields.required_text("name"),
                       key = call.fields.required_text("key"),
                       value = call.fields.text("value"),
@@ -196,7 +196,7 @@ Result<Plan> set_tag(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> delete_tag(const Context&, const Call& call) {
+Result<Plan> delete_registered_model_tag(const Context&, const Call& call) {
   return Plan::write([name = call.fields.required_text("name"),
                       key = call.fields.required_text("key"),
                       author = read_author(call)](Transaction& transaction, std::string&) {
@@ -213,12 +213,28 @@ std::vector<MlflowRoute> registered_model_routes() {
   constexpr Scope kRead = Scope::kRead;
   constexpr Scope kWrite = Scope::kAdmin;
   return {
-      json_route(kPost, "/registered-models/create", kWrite, "Register a model", create),
-      json_route(kGet, "/registered-models/get", kRead, "A model by its name", get),
-      json_route(Method::kPatch, "/registered-models/update", kWrite, "Describe a model", update),
-      json_route(kPost, "/registered-models/rename", kWrite, "Rename a model", rename),
-      json_route(kDelete, "/registered-models/delete", kWrite, "Delete a model", remove),
-      json_route(kGet, "/registered-models/search", kRead, "Search models", search),
+      json_route(
+          kPost, "/registered-models/create", kWrite, "Register a model", create_registered_model
+      ),
+      json_route(
+          kGet, "/registered-models/get", kRead, "A model by its name", get_registered_model
+      ),
+      json_route(
+          Method::kPatch,
+          "/registered-models/update",
+          kWrite,
+          "Describe a model",
+          update_registered_model
+      ),
+      json_route(
+          kPost, "/registered-models/rename", kWrite, "Rename a model", rename_registered_model
+      ),
+      json_route(
+          kDelete, "/registered-models/delete", kWrite, "Delete a model", remove_registered_model
+      ),
+      json_route(
+          kGet, "/registered-models/search", kRead, "Search models", search_registered_models
+      ),
       json_route(
           kPost,
           "/registered-models/get-latest-versions",
@@ -233,9 +249,15 @@ std::vector<MlflowRoute> registered_model_routes() {
           "The newest version in each stage",
           latest_versions
       ),
-      json_route(kPost, "/registered-models/set-tag", kWrite, "Set a model's tag", set_tag),
       json_route(
-          kDelete, "/registered-models/delete-tag", kWrite, "Delete a model's tag", delete_tag
+          kPost, "/registered-models/set-tag", kWrite, "Set a model's tag", set_registered_model_tag
+      ),
+      json_route(
+          kDelete,
+          "/registered-models/delete-tag",
+          kWrite,
+          "Delete a model's tag",
+          delete_registered_model_tag
       ),
   };
 }

@@ -27,7 +27,7 @@ void reply_run(std::string& body, const tracking::Run& run) {
   writer.close_object();
 }
 
-Result<Plan> create(const Context&, const Call& call) {
+Result<Plan> create_run(const Context&, const Call& call) {
   tracking::NewRun run;
   CORTEX_ASSIGN_OR_RETURN(run.experiment, read_experiment_id(call.fields, false));
   run.name = call.fields.text("run_name");
@@ -46,7 +46,7 @@ Result<Plan> create(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_run(const Context&, const Call& call) {
   return Plan::read(
       [run_id = read_run_id(call.fields),
        workspace = call.workspace](Transaction& transaction, std::string& body) -> Status {
@@ -59,7 +59,7 @@ Result<Plan> get(const Context&, const Call& call) {
   );
 }
 
-Result<Plan> update(const Context&, const Call& call) {
+Result<Plan> update_run(const Context&, const Call& call) {
   static constexpr std::array<std::string_view, 5> kStatuses = {
       "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"
   };
@@ -86,7 +86,7 @@ Result<Plan> update(const Context&, const Call& call) {
   );
 }
 
-Plan set_active(const Call& call, bool active) {
+Plan set_run_active(const Call& call, bool active) {
   return Plan::write([active,
                       run_id = read_run_id(call.fields),
                       workspace = call.workspace,
@@ -95,8 +95,8 @@ Plan set_active(const Call& call, bool active) {
   });
 }
 
-Result<Plan> remove(const Context&, const Call& call) { return set_active(call, false); }
-Result<Plan> restore(const Context&, const Call& call) { return set_active(call, true); }
+Result<Plan> remove_run(const Context&, const Call& call) { return set_run_active(call, false); }
+Result<Plan> restore_run(const Context&, const Call& call) { return set_run_active(call, true); }
 
 Result<Plan> log(const Context& context, const Call& call, tracking::LogBatch batch) {
   std::string run_id = read_run_id(call.fields);
@@ -126,7 +126,7 @@ Result<Plan> log_param(const Context& context, const Call& call) {
   return log(context, call, std::move(batch));
 }
 
-Result<Plan> set_tag(const Context& context, const Call& call) {
+Result<Plan> set_run_tag(const Context& context, const Call& call) {
   tracking::LogBatch batch;
   batch.single = true;
   batch.tags.push_back({call.fields.required_text("key"), call.fields.text("value")});
@@ -144,7 +144,7 @@ Result<Plan> log_batch(const Context& context, const Call& call) {
   return log(context, call, std::move(batch));
 }
 
-Result<Plan> delete_tag(const Context&, const Call& call) {
+Result<Plan> delete_run_tag(const Context&, const Call& call) {
   return Plan::write([run_id = read_run_id(call.fields),
                       key = call.fields.required_text("key"),
                       workspace = call.workspace](Transaction& transaction, std::string&) {
@@ -205,7 +205,7 @@ Result<Plan> log_model(const Context&, const Call& call) {
   });
 }
 
-Result<Plan> search(const Context&, const Call& call) {
+Result<Plan> search_runs(const Context&, const Call& call) {
   tracking::RunQuery query;
   CORTEX_ASSIGN_OR_RETURN(query.experiments, read_experiment_ids(call.fields));
   query.filter = call.fields.text("filter");
@@ -237,18 +237,18 @@ std::vector<MlflowRoute> run_routes() {
   constexpr Method kPost = Method::kPost;
   constexpr Scope kWrite = Scope::kAdmin;
   std::vector<MlflowRoute> routes{
-      json_route(kPost, "/runs/create", kWrite, "Start a run", create),
-      json_route(Method::kGet, "/runs/get", Scope::kRead, "A run and what it logged", get),
-      json_route(kPost, "/runs/update", kWrite, "Change a run's status, end or name", update),
-      json_route(kPost, "/runs/delete", kWrite, "Delete a run, restorably", remove),
-      json_route(kPost, "/runs/restore", kWrite, "Restore a run", restore),
+      json_route(kPost, "/runs/create", kWrite, "Start a run", create_run),
+      json_route(Method::kGet, "/runs/get", Scope::kRead, "A run and what it logged", get_run),
+      json_route(kPost, "/runs/update", kWrite, "Change a run's status, end or name", update_run),
+      json_route(kPost, "/runs/delete", kWrite, "Delete a run, restorably", remove_run),
+      json_route(kPost, "/runs/restore", kWrite, "Restore a run", restore_run),
       json_route(kPost, "/runs/log-metric", kWrite, "Log one value of a metric", log_metric),
       json_route(kPost, "/runs/log-parameter", kWrite, "Log a param", log_param),
-      json_route(kPost, "/runs/set-tag", kWrite, "Set a run's tag", set_tag),
-      json_route(kPost, "/runs/delete-tag", kWrite, "Delete a run's tag", delete_tag),
+      json_route(kPost, "/runs/set-tag", kWrite, "Set a run's tag", set_run_tag),
+      json_route(kPost, "/runs/delete-tag", kWrite, "Delete a run's tag", delete_run_tag),
       json_route(kPost, "/runs/log-batch", kWrite, "Log metrics, params and tags", log_batch),
       json_route(kPost, "/runs/outputs", kWrite, "Log the models a run made", log_outputs),
-      json_route(kPost, "/runs/search", Scope::kRead, "Search runs", search),
+      json_route(kPost, "/runs/search", Scope::kRead, "Search runs", search_runs),
   };
   routes.push_back(
       json_route(kPost, "/runs/log-inputs", kWrite, "Log the datasets a run used", log_inputs)

@@ -12,7 +12,7 @@ namespace {
 
 using store::Transaction;
 
-Result<Plan> set(const Context&, const Call& call) {
+Result<Plan> set_signature_policy(const Context&, const Call& call) {
   const std::string text = call.fields.required_text("policy");
   CORTEX_RETURN_IF_ERROR(call.fields.status());
   CORTEX_ASSIGN_OR_RETURN(const registry::SignaturePolicy policy, registry::parse_policy(text));
@@ -38,7 +38,7 @@ void write_policy(
   writer.close_object();
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_signature_policy(const Context&, const Call& call) {
   return Plan::read(
       [name = call.fields.required_text("name"),
        workspace = call.workspace](Transaction& transaction, std::string& body) -> Status {
@@ -61,8 +61,20 @@ Result<Plan> get(const Context&, const Call& call) {
 std::vector<MlflowRoute> signature_routes() {
   constexpr std::string_view kPattern = "/registered-models/signature-policy";
   return {
-      json_route(Method::kPost, kPattern, Scope::kAdmin, "What an alias asks of signatures", set),
-      json_route(Method::kGet, kPattern, Scope::kRead, "Signature policies of a model", get),
+      json_route(
+          Method::kPost,
+          kPattern,
+          Scope::kAdmin,
+          "What an alias asks of signatures",
+          set_signature_policy
+      ),
+      json_route(
+          Method::kGet,
+          kPattern,
+          Scope::kRead,
+          "Signature policies of a model",
+          get_signature_policy
+      ),
   };
 }
 

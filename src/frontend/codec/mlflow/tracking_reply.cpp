@@ -23,7 +23,7 @@ void write_pairs(JsonWriter& writer, std::string_view key, const std::vector<Tag
   writer.close_list();
 }
 
-void write_metrics(JsonWriter& writer, const std::vector<tracking::Metric>& metrics) {
+void write_metrics_if_any(JsonWriter& writer, const std::vector<tracking::Metric>& metrics) {
   if (metrics.empty()) return;
   writer.open_list("metrics");
   for (const tracking::Metric& metric : metrics) write_metric(writer, metric);
@@ -125,7 +125,7 @@ void write_run(JsonWriter& writer, std::string_view key, const tracking::Run& ru
   writer.open_object(key);
   write_run_info(writer, "info", run.info);
   writer.open_object("data");
-  write_metrics(writer, run.metrics);
+  write_metrics_if_any(writer, run.metrics);
   write_pairs(writer, "params", run.params);
   write_pairs(writer, "tags", run.tags);
   writer.close_object();
@@ -167,7 +167,7 @@ void write_logged_model(
   writer.close_object();
   writer.open_object("data");
   write_pairs(writer, "params", model.params);
-  write_metrics(writer, model.metrics);
+  write_metrics_if_any(writer, model.metrics);
   writer.close_object();
   writer.close_object();
 }

@@ -67,12 +67,6 @@ const Example* find_example(std::string_view name) {
   return found == kExamples.end() ? nullptr : &*found;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
 std::string upper(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -291,10 +285,10 @@ Result<connectors::EventPage> read_page(
 }  // namespace
 
 Result<std::string> webhook_event_name(std::string_view entity, std::string_view action) {
-  std::string name = lower(entity) + "." + lower(action);
+  std::string name = lower_case(entity) + "." + lower_case(action);
   if (find_example(name) != nullptr) return name;
   return invalid_argument(
-      "Invalid action '" + lower(action) + "' for entity '" + lower(entity) + "'."
+      "Invalid action '" + lower_case(action) + "' for entity '" + lower_case(entity) + "'."
   );
 }
 

@@ -18,8 +18,8 @@ namespace {
 using connectors::Webhook;
 using store::Transaction;
 
-constexpr std::int64_t kPageStandard = 100;
-constexpr std::int64_t kPageMax = 1000;
+constexpr std::int64_t kWebhookPageStandard = 100;
+constexpr std::int64_t kWebhookPageMax = 1000;
 constexpr auto kStatuses = std::to_array<std::string_view>({"ACTIVE", "DISABLED"});
 
 Status webhooks_off() {
@@ -93,7 +93,7 @@ Result<std::int64_t> head_of(Transaction& transaction, const std::string& worksp
   return webhook_feed().head(transaction, workspace);
 }
 
-Result<Plan> create(const Context& context, const Call& call) {
+Result<Plan> create_webhook(const Context& context, const Call& call) {
   if (context.webhooks == nullptr) return webhooks_off();
   connectors::NewWebhook wanted;
   wanted.id = connectors::new_webhook_id();
@@ -122,7 +122,7 @@ Result<Plan> create(const Context& context, const Call& call) {
   );
 }
 
-Result<Plan> get(const Context&, const Call& call) {
+Result<Plan> get_webhook(const Context&, const Call& call) {
   return Plan::read(
       [id = call.path_value(0),
        workspace = call.workspace](Transaction& transaction, std::string& body) -> Status {
@@ -137,13 +137,13 @@ Result<Plan> get(const Context&, const Call& call) {
 
 Result<std::int64_t> read_limit(const Fields& fields) {
   const std::int64_t asked = fields.integer("max_results").value_or(0);
-  if (asked < 0 || asked > kPageMax) {
+  if (asked < 0 || asked > kWebhookPageMax) {
     return invalid_argument("max_results must be between 1 and 1000.");
   }
-  return asked == 0 ? kPageStandard : asked;
+  return asked == 0 ? kWebhookPageStandard : asked;
 }
 
-Result<Plan> list(const Context&, const Call& call) {
+Result<Plan> list_webhooks(const Context&, const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(const std::int64_t limit, read_limit(call.fields));
   return Plan::read(
       [limit,
@@ -187,7 +187,7 @@ Result<connectors::WebhookChange> read_change(
   return out;
 }
 
-Result<Plan> update(const Context& context, const Call& call) {
+Result<Plan> update_webhook(const Context& context, const Call& call) {
   if (context.webhooks == nullptr) return webhooks_off();
   const std::string& id = call.path_value(0);
   CORTEX_ASSIGN_OR_RETURN(connectors::WebhookChange change, read_change(context, call, id));
@@ -206,7 +206,7 @@ Result<Plan> update(const Context& context, const Call& call) {
   );
 }
 
-Result<Plan> remove(const Context&, const Call& call) {
+Result<Plan> remove_webhook(const Context&, const Call& call) {
   return Plan::write([id = call.path_value(0),
                       workspace = call.workspace](Transaction& transaction, std::string&) {
     return connectors::delete_webhook(transaction, workspace, id);
@@ -352,11 +352,11 @@ std::vector<MlflowRoute> webhook_routes() {
   constexpr Scope kAdmin = Scope::kAdmin;
   constexpr std::string_view kOne = "/webhooks/{webhook_id}";
   return {
-      json_route(Method::kPost, "/webhooks", kAdmin, "Make a webhook", create),
-      json_route(Method::kGet, "/webhooks", kAdmin, "Webhooks, the newest first", list),
-      json_route(Method::kGet, kOne, kAdmin, "A webhook by its id", get),
-      json_route(Method::kPatch, kOne, kAdmin, "Change a webhook", update),
-      json_route(Method::kDelete, kOne, kAdmin, "Delete a webhook", remove),
+      json_route(Method::kPost, "/webhooks", kAdmin, "Make a webhook", create_webhook),
+      json_route(Method::kGet, "/webhooks", kAdmin, "Webhooks, the newest first", list_webhooks),
+      json_route(Method::kGet, kOne, kAdmin, "A webhook by its id", get_webhook),
+      json_route(Method::kPatch, kOne, kAdmin, "Change a webhook", update_webhook),
+      json_route(Method::kDelete, kOne, kAdmin, "Delete a webhook", remove_webhook),
       json_route(
           Method::kGet,
           "/webhooks/{webhook_id}/deliveries",

@@ -67,18 +67,10 @@ std::optional<double> real_of(const json::value& value) {
   return parse_real(as_std(value.get_string()));
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 std::optional<bool> flag_of(const json::value& value, bool query) {
   if (value.is_bool()) return value.get_bool();
   if (!query || !value.is_string()) return std::nullopt;
-  const std::string text = lower(as_std(value.get_string()));
+  const std::string text = lower_case(as_std(value.get_string()));
   if (text != "true" && text != "false") return std::nullopt;
   return text == "true";
 }
@@ -156,11 +148,19 @@ Status check_declared_json(const HttpRequest& request) {
   if (type.empty()) return invalid_argument("Bad Request. Content-Type header is missing.");
   std::string_view media = type.substr(0, type.find(';'));
   while (!media.empty() && media.back() == ' ') media.remove_suffix(1);
-  if (lower(media) == "application/json") return {};
+  if (lower_case(media) == "application/json") return {};
   return invalid_argument("Bad Request. Content-Type must be one of ['application/json'].");
 }
 
 }  // namespace
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
 
 struct Fields::State {
   json::monotonic_resource memory;

@@ -122,6 +122,9 @@ class JsonWriter {
   std::string& out_;
 };
 
+// The text with its ASCII letters in lower case.
+[[nodiscard]] std::string lower_case(std::string_view text);
+
 // One of MLflow's error names with its HTTP status; both static.
 struct ErrorName {
   std::string_view name;

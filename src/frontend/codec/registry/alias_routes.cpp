@@ -59,7 +59,7 @@ Status no_alias(const Place& place) {
   return not_found("model '" + place.model + "' has no alias '" + place.alias + "'");
 }
 
-Result<Plan> list(const Call& call) {
+Result<Plan> list_aliases(const Call& call) {
   return Plan::read(
       [name = call.path_value(0),
        workspace = call.author.workspace](Transaction& transaction, Answer& answer) -> Status {
@@ -89,7 +89,7 @@ Status get_latest(
   return {};
 }
 
-Result<Plan> get(const Call& call) {
+Result<Plan> get_alias(const Call& call) {
   return Plan::read(
       [place = place_of(call),
        workspace = call.author.workspace,
@@ -135,7 +135,7 @@ Result<AliasEntry> set_one(
   return std::move(entries.front());
 }
 
-Result<Plan> put(const Call& call) {
+Result<Plan> put_alias(const Call& call) {
   const std::int64_t version = call.fields.required_integer("version");
   if (version < 1) call.fields.refuse("version", "must be a positive number");
   return Plan::write(
@@ -154,7 +154,7 @@ Result<Plan> put(const Call& call) {
   );
 }
 
-Result<Plan> remove(const Call& call) {
+Result<Plan> remove_alias(const Call& call) {
   return Plan::write(
       [place = place_of(call),
        author = call.author,
@@ -169,7 +169,7 @@ Result<Plan> remove(const Call& call) {
   );
 }
 
-Result<Plan> history(const Call& call) {
+Result<Plan> alias_history(const Call& call) {
   const std::int64_t before = call.query.integer("before", kAnySeq);
   const auto limit = static_cast<std::size_t>(call.query.integer("limit", kHistoryPage));
   return Plan::read(
@@ -259,7 +259,7 @@ std::vector<RegistryRoute> alias_routes() {
        "RegistryAliasList",
        200,
        {},
-       list},
+       list_aliases},
       {Method::kGet,
        kOne,
        "What an alias points to",
@@ -267,7 +267,7 @@ std::vector<RegistryRoute> alias_routes() {
        "RegistryAlias",
        200,
        known_parameters(),
-       get},
+       get_alias},
       {Method::kPut,
        kOne,
        "Point an alias to a version",
@@ -275,8 +275,8 @@ std::vector<RegistryRoute> alias_routes() {
        "RegistryAliasEntry",
        200,
        change_parameters(),
-       put},
-      {Method::kDelete, kOne, "Delete an alias", "", "", 204, change_parameters(), remove},
+       put_alias},
+      {Method::kDelete, kOne, "Delete an alias", "", "", 204, change_parameters(), remove_alias},
       {Method::kGet,
        "/registry/models/{model}/aliases/{alias}/history",
        "Every change of an alias, newest first",
@@ -284,7 +284,7 @@ std::vector<RegistryRoute> alias_routes() {
        "RegistryAliasHistory",
        200,
        history_parameters(),
-       history},
+       alias_history},
       {Method::kPost,
        "/registry/models/{model}/aliases/{alias}/rollback",
        "Point an alias to what it pointed to before its last change",

@@ -15,12 +15,12 @@ namespace {
 namespace json = boost::json;
 using store::Transaction;
 
-constexpr Query::Range kPage{100, 1, 1000};
-constexpr Query::Range kAnySeq{0, 0, INT64_MAX};
+constexpr Query::Range kAuditPage{100, 1, 1000};
+constexpr Query::Range kAnyAuditSeq{0, 0, INT64_MAX};
 
-Result<Plan> list(const Call& call) {
-  const std::int64_t after = call.query.integer("after", kAnySeq);
-  const auto limit = static_cast<std::size_t>(call.query.integer("limit", kPage));
+Result<Plan> list_audit(const Call& call) {
+  const std::int64_t after = call.query.integer("after", kAnyAuditSeq);
+  const auto limit = static_cast<std::size_t>(call.query.integer("limit", kAuditPage));
   return Plan::read(
       [after,
        limit,
@@ -41,14 +41,14 @@ Result<Plan> list(const Call& call) {
 // A head that was kept elsewhere: both of its halves, or none.
 Result<std::optional<registry::AuditHead>> read_head(Query& query) {
   registry::AuditHead head;
-  head.seq = query.integer("seq", kAnySeq);
+  head.seq = query.integer("seq", kAnyAuditSeq);
   head.hash = query.text("hash");
   if (head.seq == 0 && head.hash.empty()) return std::optional<registry::AuditHead>();
   if (head.seq > 0 && store::is_digest(head.hash)) return std::optional(std::move(head));
   return invalid_argument("seq and hash: a number and 64 hexadecimal digits, both or none");
 }
 
-Result<Plan> verify(const Call& call) {
+Result<Plan> verify_audit(const Call& call) {
   CORTEX_ASSIGN_OR_RETURN(const auto known, read_head(call.query));
   return Plan::read(
       [known,
@@ -84,7 +84,7 @@ std::vector<RegistryRoute> audit_routes() {
        "AuditPage",
        200,
        audit_parameters(),
-       list},
+       list_audit},
       {Method::kGet,
        "/audit/verify",
        "Walk the audit log's chain of hashes",
@@ -92,7 +92,7 @@ std::vector<RegistryRoute> audit_routes() {
        "AuditVerdict",
        200,
        verify_parameters(),
-       verify},
+       verify_audit},
   };
 }
 

@@ -18,14 +18,14 @@ namespace json = boost::json;
 constexpr std::int64_t kPieceBytes = 8 << 20;
 constexpr Query::Range kOffset{0, 0, INT64_MAX};
 constexpr Query::Range kPiece{kPieceBytes, 1, kPieceBytes};
-constexpr Query::Range kPage{1000, 1, 1000};
+constexpr Query::Range kBlobPage{1000, 1, 1000};
 
 void say_piece(Answer& answer, std::string piece) {
   answer.binary = true;
   answer.body = std::move(piece);
 }
 
-Result<Plan> make(const Call&) {
+Result<Plan> make_backup(const Call&) {
   return Plan::files([](const Context& context, Answer& answer) -> Status {
     CORTEX_ASSIGN_OR_RETURN(const BackupCopies::Copy copy, context.copies.make());
     answer.status = 201;
@@ -35,7 +35,7 @@ Result<Plan> make(const Call&) {
   });
 }
 
-Result<Plan> remove(const Call& call) {
+Result<Plan> remove_backup(const Call& call) {
   return Plan::files([id = call.path_value(0)](const Context& context, Answer& answer) {
     answer.status = 204;
     return context.copies.remove(id);
@@ -56,7 +56,7 @@ Result<Plan> read_copy(const Call& call) {
 
 Result<Plan> list_blobs(const Call& call) {
   const std::string after = call.query.text("after");
-  const auto limit = static_cast<std::size_t>(call.query.integer("limit", kPage));
+  const auto limit = static_cast<std::size_t>(call.query.integer("limit", kBlobPage));
   if (!after.empty() && !store::is_digest(after)) return invalid_argument("after: no digest");
   return Plan::files([after, limit](const Context& context, Answer& answer) -> Status {
     CORTEX_ASSIGN_OR_RETURN(const auto blobs, context.artifacts.list(after, limit));
@@ -100,8 +100,8 @@ std::vector<RegistryRoute> backup_routes() {
        "BackupCopy",
        201,
        {},
-       make},
-      {Method::kDelete, "/backups/{backup}", "Remove the copy", "", "", 204, {}, remove},
+       make_backup},
+      {Method::kDelete, "/backups/{backup}", "Remove the copy", "", "", 204, {}, remove_backup},
       {Method::kGet,
        "/backups/{backup}/content",
        "A piece of the copy",

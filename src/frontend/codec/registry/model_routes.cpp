@@ -18,7 +18,7 @@ using registry::Authorship;
 using registry::RegisteredModel;
 using store::Transaction;
 
-Result<Plan> list(const Call& call) {
+Result<Plan> list_models(const Call& call) {
   return Plan::read(
       [query = read_catalog_query(call.query),
        workspace = call.author.workspace](Transaction& transaction, Answer& answer) -> Status {
@@ -33,7 +33,7 @@ Result<Plan> list(const Call& call) {
   );
 }
 
-Result<Plan> create(const Call& call) {
+Result<Plan> create_model(const Call& call) {
   registry::NewModel wanted;
   wanted.name = call.fields.required_text("name");
   wanted.description = call.fields.text("description");
@@ -52,7 +52,7 @@ Result<Plan> create(const Call& call) {
   );
 }
 
-Result<Plan> get(const Call& call) {
+Result<Plan> get_model(const Call& call) {
   return Plan::read(
       [name = call.path_value(0),
        workspace = call.author.workspace,
@@ -100,7 +100,7 @@ Status check_model(
   return check_entity(precondition, to_json(model), answer);
 }
 
-Result<Plan> change(const Call& call) {
+Result<Plan> change_model(const Call& call) {
   const ModelChange wanted{call.fields.text_if("name"), call.fields.text_if("description")};
   return Plan::write(
       [name = call.path_value(0), wanted, author = call.author, precondition = call.precondition](
@@ -119,7 +119,7 @@ Result<Plan> change(const Call& call) {
   );
 }
 
-Result<Plan> remove(const Call& call) {
+Result<Plan> remove_model(const Call& call) {
   return Plan::write(
       [name = call.path_value(0),
        author = call.author,
@@ -134,7 +134,7 @@ Result<Plan> remove(const Call& call) {
   );
 }
 
-Result<Plan> put_tag(const Call& call) {
+Result<Plan> put_model_tag(const Call& call) {
   return Plan::write([name = call.path_value(0),
                       key = call.path_value(1),
                       value = call.fields.text("value"),
@@ -144,7 +144,7 @@ Result<Plan> put_tag(const Call& call) {
   });
 }
 
-Result<Plan> delete_tag(const Call& call) {
+Result<Plan> delete_model_tag(const Call& call) {
   return Plan::write([name = call.path_value(0),
                       key = call.path_value(1),
                       author = call.author](Transaction& transaction, Answer& answer) {
@@ -160,7 +160,14 @@ std::vector<RegistryRoute> model_routes() {
   constexpr std::string_view kOne = "/registry/models/{model}";
   constexpr std::string_view kTag = "/registry/models/{model}/tags/{key}";
   return {
-      {Method::kGet, kAll, "Search models", "", "RegistryModelPage", 200, page_parameters(), list},
+      {Method::kGet,
+       kAll,
+       "Search models",
+       "",
+       "RegistryModelPage",
+       200,
+       page_parameters(),
+       list_models},
       {Method::kPost,
        kAll,
        "Register a model",
@@ -168,8 +175,8 @@ std::vector<RegistryRoute> model_routes() {
        "RegistryModel",
        201,
        replay_parameters(),
-       create},
-      {Method::kGet, kOne, "A model", "", "RegistryModel", 200, known_parameters(), get},
+       create_model},
+      {Method::kGet, kOne, "A model", "", "RegistryModel", 200, known_parameters(), get_model},
       {Method::kPatch,
        kOne,
        "Describe or rename a model",
@@ -177,7 +184,7 @@ std::vector<RegistryRoute> model_routes() {
        "RegistryModel",
        200,
        change_parameters(),
-       change},
+       change_model},
       {Method::kDelete,
        kOne,
        "Delete a model with its versions and aliases",
@@ -185,7 +192,7 @@ std::vector<RegistryRoute> model_routes() {
        "",
        204,
        change_parameters(),
-       remove},
+       remove_model},
       {Method::kPut,
        kTag,
        "Set a tag of a model",
@@ -193,7 +200,7 @@ std::vector<RegistryRoute> model_routes() {
        "",
        204,
        reason_parameters(),
-       put_tag},
+       put_model_tag},
       {Method::kDelete,
        kTag,
        "Delete a tag of a model",
@@ -201,7 +208,7 @@ std::vector<RegistryRoute> model_routes() {
        "",
        204,
        reason_parameters(),
-       delete_tag},
+       delete_model_tag},
   };
 }
 

@@ -36,7 +36,7 @@ Result<Plan> move_to_stage(const Call& call) {
   );
 }
 
-Result<Plan> put_tag(const Call& call) {
+Result<Plan> put_version_tag(const Call& call) {
   return touch_version(
       call,
       [key = call.path_value(2), value = call.fields.text("value")](
@@ -45,7 +45,7 @@ Result<Plan> put_tag(const Call& call) {
   );
 }
 
-Result<Plan> delete_tag(const Call& call) {
+Result<Plan> delete_version_tag(const Call& call) {
   return touch_version(
       call,
       [key = call.path_value(2)](
@@ -132,7 +132,7 @@ std::vector<RegistryRoute> version_change_routes() {
        "",
        204,
        change_parameters(),
-       put_tag},
+       put_version_tag},
       {Method::kDelete,
        kTag,
        "Delete a tag of a version",
@@ -140,7 +140,7 @@ std::vector<RegistryRoute> version_change_routes() {
        "",
        204,
        change_parameters(),
-       delete_tag},
+       delete_version_tag},
       {Method::kPut,
        kBaseline,
        "Say what a version improves on",

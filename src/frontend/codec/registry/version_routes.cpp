@@ -22,7 +22,7 @@ using store::Transaction;
 
 constexpr std::string_view kNewestFirst = "version_number DESC";
 
-Result<Plan> list(const Call& call) {
+Result<Plan> list_versions(const Call& call) {
   registry::CatalogQuery query = read_catalog_query(call.query);
   query.model = call.path_value(0);
   if (query.order_by.empty()) query.order_by.emplace_back(kNewestFirst);
@@ -76,7 +76,7 @@ registry::NewVersion read_new_version(const Call& call) {
   return wanted;
 }
 
-Result<Plan> create(const Call& call) {
+Result<Plan> create_version(const Call& call) {
   return Plan::write(
       [wanted = read_new_version(call),
        datasets = read_datasets(call.fields),
@@ -107,7 +107,7 @@ Result<Plan> create(const Call& call) {
   );
 }
 
-Result<Plan> get(const Call& call) {
+Result<Plan> get_version(const Call& call) {
   return Plan::read(
       [model = call.path_value(0),
        name = call.path_value(1),
@@ -122,7 +122,7 @@ Result<Plan> get(const Call& call) {
   );
 }
 
-Result<Plan> change(const Call& call) {
+Result<Plan> describe_version(const Call& call) {
   return change_version(
       call,
       [description = call.fields.required_text("description")](
@@ -133,7 +133,7 @@ Result<Plan> change(const Call& call) {
   );
 }
 
-Result<Plan> remove(const Call& call) {
+Result<Plan> remove_version(const Call& call) {
   return touch_version(
       call,
       [](Transaction& transaction, const registry::Authorship& author, const registry::VersionId& id
@@ -141,7 +141,7 @@ Result<Plan> remove(const Call& call) {
   );
 }
 
-Result<Plan> lineage(const Call& call) {
+Result<Plan> version_lineage(const Call& call) {
   return Plan::read(
       [model = call.path_value(0),
        name = call.path_value(1),
@@ -173,7 +173,7 @@ std::vector<RegistryRoute> version_routes() {
        "RegistryVersionPage",
        200,
        page_parameters(),
-       list},
+       list_versions},
       {Method::kPost,
        kAll,
        "Make a version of a model",
@@ -181,8 +181,9 @@ std::vector<RegistryRoute> version_routes() {
        "RegistryVersion",
        201,
        replay_parameters(),
-       create},
-      {Method::kGet, kOne, "A version", "", "RegistryVersion", 200, known_parameters(), get},
+       create_version},
+      {Method::kGet, kOne, "A version", "", "RegistryVersion", 200, known_parameters(), get_version
+      },
       {Method::kPatch,
        kOne,
        "Describe a version",
@@ -190,7 +191,7 @@ std::vector<RegistryRoute> version_routes() {
        "RegistryVersion",
        200,
        change_parameters(),
-       change},
+       describe_version},
       {Method::kDelete,
        kOne,
        "Delete a version; its number stays taken",
@@ -198,7 +199,7 @@ std::vector<RegistryRoute> version_routes() {
        "",
        204,
        change_parameters(),
-       remove},
+       remove_version},
       {Method::kGet,
        "/registry/models/{model}/versions/{version}/lineage",
        "Runs, data sets and baselines that led to a version",
@@ -206,7 +207,7 @@ std::vector<RegistryRoute> version_routes() {
        "RegistryLineage",
        200,
        {},
-       lineage},
+       version_lineage},
   };
 }
 

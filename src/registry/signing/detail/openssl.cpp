@@ -14,7 +14,7 @@
 namespace cortex::registry {
 namespace {
 
-constexpr std::size_t kCertificatesMax = 1000;
+constexpr std::size_t kRootCertificatesMax = 1000;
 
 }  // namespace
 
@@ -77,7 +77,8 @@ Result<std::vector<CertificatePtr>> read_certificates(std::string_view pem) {
     CertificatePtr next(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
     ERR_clear_error();
     if (next == nullptr) return invalid_argument("a certificate cannot be read");
-    if (out.size() == kCertificatesMax) return invalid_argument("there are too many certificates");
+    if (out.size() == kRootCertificatesMax)
+      return invalid_argument("there are too many certificates");
     out.push_back(std::move(next));
   }
   return out;

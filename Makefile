@@ -9,8 +9,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: ## set up, build, and serve the demo model; flags: make serve ARGS="--http-port 9000"
-	@tools/deps build demo
-	@$(MAKE) --no-print-directory compile
+	@tools/deps build
+	@tools/deps demo & models=$$!; $(MAKE) --no-print-directory compile || { kill $$models; exit 1; }; wait $$models
 	@. tools/paths.sh && exec build/release/cortex serve --model-repository "$$CORTEX_DEPS/models" $(ARGS)
 
 build: ## set up and build the program build/release/cortex

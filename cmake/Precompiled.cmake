@@ -20,7 +20,7 @@ endfunction()
 if(CORTEX_PRECOMPILED)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # ccache needs -fpch-preprocess. The others: g++ 12 takes strings that a precompiled operator+ makes for too short.
-    foreach(_option IN ITEMS -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
+    foreach(_option IN ITEMS -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow)
       add_compile_options($<$<COMPILE_LANGUAGE:CXX>:${_option}>)
     endforeach()
   endif()

@@ -24,7 +24,8 @@ class Server:
         )
         self.port = self._wait_for_port()
         # Whatever else is printed must not fill the pipe.
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.rest = threading.Thread(target=self.process.stdout.read, daemon=True)
+        self.rest.start()
 
     def _wait_for_port(self):
         watchdog = threading.Timer(START_TIMEOUT_S, self.process.kill)
@@ -49,7 +50,13 @@ class Server:
         """Ends it as an operator would; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_TIMEOUT_S)
+        return self._wait(STOP_TIMEOUT_S)
+
+    def _wait(self, timeout=None):
+        code = self.process.wait(timeout)
+        self.rest.join()
+        self.process.stdout.close()
+        return code
 
     def __enter__(self):
         return self
@@ -57,4 +64,5 @@ class Server:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait()
+        self._wait()
+        self.log.close()

@@ -24,6 +24,17 @@ def counter(server, name):
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name) and 'model="minilm"' in line)
 
 
+def test_the_engine_leaves_nothing_in_the_users_folders(start, demo_models, tmp_path):
+    """Telemetry of its library would keep a database there."""
+    if not demo_models:
+        pytest.skip("the demo model is not there")
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with start("--model-repository", demo_models, environment=home) as running:
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{running.port}/v1", api_key="none", max_retries=0)
+        client.embeddings.create(model="minilm", input="one")
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_alone_equals_batched_equals_padded(server, demo_models):
     if not demo_models:
         pytest.skip("the demo model is not there")

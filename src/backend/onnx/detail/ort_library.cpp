@@ -34,6 +34,12 @@ std::vector<std::string> places() {
   return out;
 }
 
+// From 1.29 on the official Linux library reports to its maker from the moment it has an
+// environment, before DisableTelemetryEvents can be called, and keeps a database below the user's
+// cache; only this variable stops it. Engines are made before the process has other threads, so
+// nobody reads the environment meanwhile.
+void forbid_telemetry() { setenv("ORT_DISABLE_TELEMETRY", "1", 1); }
+
 const OrtApiBase* open_one(const std::string& path, std::string& why) {
   // Local: the library's protobuf and abseil must not meet ours.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -70,6 +76,7 @@ void write_log(
 
 Result<std::shared_ptr<const OrtLibrary>> OrtLibrary::open(const std::filesystem::path& configured
 ) {
+  forbid_telemetry();
   std::string why;
   std::shared_ptr<OrtLibrary> out(new OrtLibrary());
   const auto candidates =

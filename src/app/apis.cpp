@@ -69,6 +69,7 @@ std::vector<frontend::Api> Application::build_apis() {
     options.presigned = settings_.store.artifacts.presigned;
     options.multipart_downloads = options.presigned;
     options.webhooks = webhooks_.get();
+    options.workspaces = workspaces_;
     mlflow_ = std::make_unique<frontend::mlflow::MlflowCodec>(
         storage_->store(), storage_->artifacts(), options
     );

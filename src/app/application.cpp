@@ -95,7 +95,18 @@ Status Application::build_keys() {
   if (!has_keys_ && !settings_.auth.keys_file.empty()) {
     return invalid_argument("'" + settings_.auth.keys_file + "' holds no key");
   }
-  authenticator_ = std::make_unique<KeyAuthenticator>(std::move(ring));
+  CORTEX_ASSIGN_OR_RETURN(
+      router::Workspaces workspaces, router::Workspaces::make(settings_.workspaces)
+  );
+  for (const config::KeyEntry& key : file.keys) {
+    if (key.workspace == router::kEveryWorkspace || workspaces.contains(key.workspace)) continue;
+    return invalid_argument(
+        "the key '" + key.name + "' is bound to the workspace '" + key.workspace +
+        "', which `workspaces` does not name"
+    );
+  }
+  workspaces_ = workspaces.names();
+  authenticator_ = std::make_unique<KeyAuthenticator>(std::move(ring), std::move(workspaces));
   return {};
 }
 

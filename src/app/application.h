@@ -114,6 +114,7 @@ class Application {
   std::atomic<bool> stopping_{false};  // not ready any more; still answers
   std::atomic<bool> refusing_{false};  // what still comes is refused
   bool has_keys_ = false;
+  std::vector<std::string> workspaces_;
   bool stopped_ = false;
   metrics::MetricsRegistry metrics_;
   ServerMetrics server_metrics_;

@@ -5,22 +5,30 @@
 
 #include "frontend/http/authenticator.h"
 #include "router/key_ring.h"
+#include "router/workspaces.h"
 
 namespace cortex::app {
 
-// The key ring as the HTTP server asks for it. Thread-safe.
+// Key ring and workspaces as the HTTP server asks for them. Thread-safe.
 class KeyAuthenticator final : public frontend::Authenticator {
  public:
-  explicit KeyAuthenticator(router::KeyRing ring) : ring_(std::move(ring)) {}
+  KeyAuthenticator(router::KeyRing ring, router::Workspaces workspaces)
+      : ring_(std::move(ring)), workspaces_(std::move(workspaces)) {}
 
-  [[nodiscard]] Result<Principal> authenticate(
-      std::string_view authorization_header, std::string_view x_api_key
+  [[nodiscard]] Result<Principal> authenticate(const frontend::Credentials& credentials
   ) const override {
-    return ring_.authenticate(authorization_header, x_api_key);
+    CORTEX_ASSIGN_OR_RETURN(
+        Principal principal, ring_.authenticate(credentials.authorization, credentials.x_api_key)
+    );
+    CORTEX_ASSIGN_OR_RETURN(
+        principal.workspace, workspaces_.choose(principal.workspace, credentials.workspace)
+    );
+    return principal;
   }
 
  private:
   const router::KeyRing ring_;
+  const router::Workspaces workspaces_;
 };
 
 }  // namespace cortex::app

@@ -61,7 +61,8 @@ class KeyReader {
   }
 
   void read_key(const YAML::Node& node) {
-    if (!node.IsMap()) return fault(node, "must be a map of name, tenant, scopes and sha256");
+    if (!node.IsMap())
+      return fault(node, "must be a map of name, tenant, workspace, scopes and sha256");
     KeyEntry key;
     for (const auto& entry : node) {
       const std::string field = entry.first.IsScalar() ? entry.first.Scalar() : "";
@@ -75,7 +76,7 @@ class KeyReader {
     if (field == "scopes") return read_scopes(value, key);
     if (field == "limits")
       return fault(value, "limits: not enforced by this version; leave it out");
-    if (field != "name" && field != "tenant" && field != "sha256") {
+    if (field != "name" && field != "tenant" && field != "workspace" && field != "sha256") {
       return fault(value, "'" + field + "' is not a field of a key");
     }
     if (!value.IsScalar()) return fault(value, field + " must be plain text");
@@ -83,6 +84,8 @@ class KeyReader {
       key.name = value.Scalar();
     } else if (field == "tenant") {
       key.tenant = value.Scalar();
+    } else if (field == "workspace") {
+      key.workspace = value.Scalar();
     } else if (parse_digest(value.Scalar(), key.sha256)) {
       has_digest_ = true;
     } else {
@@ -112,6 +115,7 @@ class KeyReader {
   void check(const YAML::Node& node, const KeyEntry& key) {
     if (key.name.empty()) fault(node, "needs a name");
     if (key.tenant.empty()) fault(node, "the tenant must not be empty");
+    if (key.workspace.empty()) fault(node, "the workspace must not be empty");
     if (key.scopes.empty()) fault(node, "needs scopes");
     if (!has_digest_) fault(node, "needs sha256");
     if (!key.name.empty() && !names_.insert(key.name).second) {

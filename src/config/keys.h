@@ -16,6 +16,7 @@ namespace cortex::config {
 struct KeyEntry {
   std::string name;
   std::string tenant = "default";
+  std::string workspace = "default";  // "*": it may ask for any
   // Of "read", "infer", "admin", whichever of their two names the file has; at least one.
   std::vector<std::string> scopes;
   std::array<std::uint8_t, 32> sha256{};  // of the secret's bytes
@@ -26,7 +27,8 @@ struct KeyFile {
   std::vector<Fault> faults;
 };
 
-// Reads a key file (YAML or JSON): a list of {name, tenant, scopes, sha256}, or a map with that
+// Reads a key file (YAML or JSON): a list of {name, tenant, workspace,
+// scopes, sha256}, or a map with that
 // list under "keys". Names and digests are unique. All faults at once. Never throws.
 [[nodiscard]] KeyFile parse_keys(std::string_view text, std::string_view name);
 

@@ -16,14 +16,16 @@ const std::string kDigest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15
 
 TEST(Keys, reads_yaml_and_json_as_a_list_or_below_keys) {
   for (const std::string& text :
-       {"- {name: ci, tenant: acme, scopes: [read, infer], sha256: " + kDigest + "}",
-        R"({"keys": [{"name": "ci", "tenant": "acme", "scopes": ["read", "infer"], "sha256": ")" +
+       {"- {name: ci, tenant: acme, workspace: team, scopes: [read, infer], sha256: " + kDigest +
+            "}",
+        R"({"keys": [{"name": "ci", "tenant": "acme", "workspace": "team", "scopes": ["read", "infer"], "sha256": ")" +
             kDigest + "\"}]}"}) {
     const KeyFile file = parse_keys(text, "keys.yaml");
     ASSERT_TRUE(file.faults.empty()) << fault_text(file.faults);
     ASSERT_EQ(file.keys.size(), 1u);
     EXPECT_EQ(file.keys[0].name, "ci");
     EXPECT_EQ(file.keys[0].tenant, "acme");
+    EXPECT_EQ(file.keys[0].workspace, "team");
     EXPECT_THAT(file.keys[0].scopes, ElementsAre("read", "infer"));
     EXPECT_EQ(file.keys[0].sha256[0], 0x9f);
     EXPECT_EQ(file.keys[0].sha256[31], 0x08);

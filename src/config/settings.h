@@ -157,6 +157,7 @@ struct Settings {
   WebhookSettings webhooks;
   OnnxSettings onnx;
   AuthSettings auth;
+  std::vector<std::string> workspaces;  // beside "default"
   ApiSettings apis;
   LogSettings log;
 };

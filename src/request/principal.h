@@ -24,6 +24,7 @@ inline constexpr ScopeSet kAllScopes = 0xFFFF'FFFF;
 // Who asks. Part of every request, of every cache key and of every stored row.
 struct Principal {
   std::string workspace = "default";
+  bool every_workspace = true;  // it may ask for any: what is of all of them is open to it
   std::string tenant = "default";
   std::string key;  // the key's name, never its secret; empty without keys
   ScopeSet scopes = kAllScopes;

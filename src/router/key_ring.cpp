@@ -9,6 +9,8 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "router/workspaces.h"
+
 namespace cortex::router {
 namespace {
 
@@ -57,6 +59,8 @@ KeyRing::KeyRing(
   for (const config::KeyEntry& entry : entries) {
     Principal principal;
     principal.tenant = entry.tenant;
+    principal.workspace = entry.workspace;
+    principal.every_workspace = entry.workspace == kEveryWorkspace;
     principal.key = entry.name;
     principal.scopes = scopes_of(entry.scopes);
     add(entry.sha256, std::move(principal));
@@ -64,6 +68,7 @@ KeyRing::KeyRing(
   std::size_t number = 0;
   for (const std::string& key : plain) {
     Principal principal;
+    principal.workspace = kEveryWorkspace;
     principal.key = "api-key-" + std::to_string(++number);
     add(digest_of(key), std::move(principal));
   }
@@ -75,7 +80,11 @@ void KeyRing::add(const Digest& digest, Principal principal) {
 
 Result<Principal> KeyRing::authenticate(std::string_view authorization, std::string_view x_api_key)
     const {
-  if (open()) return Principal{};
+  if (open()) {
+    Principal everybody;
+    everybody.workspace = kEveryWorkspace;
+    return everybody;
+  }
   const std::string_view key = authorization.empty() ? x_api_key : bearer_key(authorization);
   if (key.empty())
     return unauthenticated("a key is needed: Authorization: Bearer KEY, or x-api-key");

@@ -18,14 +18,17 @@ namespace cortex::router {
 // thread-safe.
 class KeyRing {
  public:
-  // `plain` are secrets that grant every scope; their principals are named "api-key-1" and so on.
+  // `plain` are secrets that grant every scope in every workspace; their principals are named
+  // "api-key-1" and so on.
   KeyRing(const std::vector<config::KeyEntry>& entries, const std::vector<std::string>& plain);
 
-  // True without keys: everybody is the default principal, with every scope.
+  // True without keys: everybody is the default principal, with every scope and workspace.
   [[nodiscard]] bool open() const { return entries_.empty(); }
 
   // `authorization` is the header's value ("Bearer KEY"), `x_api_key` the other header's; either
-  // may be empty. kUnauthenticated when there is no key or no such key.
+  // may be empty. The principal's workspace is what its key is bound to, kEveryWorkspace of
+  // workspaces.h for one that may ask for any. kUnauthenticated when there is no key or no such
+  // key.
   [[nodiscard]] Result<Principal> authenticate(
       std::string_view authorization, std::string_view x_api_key
   ) const;

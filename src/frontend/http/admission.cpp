@@ -34,8 +34,11 @@ std::optional<HttpFault> authorize(
     request.principal.scopes = 0;
     return std::nullopt;
   }
-  auto principal =
-      authenticator.authenticate(request.header("authorization"), request.header("x-api-key"));
+  auto principal = authenticator.authenticate(
+      {request.header("authorization"),
+       request.header("x-api-key"),
+       request.header("x-mlflow-workspace")}
+  );
   if (!principal.ok()) {
     return HttpFault{status_row(principal.status().code()).http, principal.status()};
   }

@@ -11,6 +11,7 @@
 #include "frontend/codec/mlflow/server_routes.h"
 #include "frontend/codec/mlflow/tracking_routes.h"
 #include "frontend/codec/mlflow/webhook_routes.h"
+#include "frontend/codec/mlflow/workspace_routes.h"
 #include "request/principal.h"
 #include "tracking/experiments.h"
 
@@ -48,8 +49,12 @@ constexpr MountPoint kMountPoints[] = {
 std::vector<MlflowRoute> all_routes() {
   std::vector<MlflowRoute> all;
   for (auto routes :
-       {server_routes(), tracking_routes(), registry_routes(), webhook_routes(), artifact_routes()
-       }) {
+       {server_routes(),
+        workspace_routes(),
+        tracking_routes(),
+        registry_routes(),
+        webhook_routes(),
+        artifact_routes()}) {
     all.insert(
         all.end(), std::make_move_iterator(routes.begin()), std::make_move_iterator(routes.end())
     );
@@ -129,10 +134,14 @@ void MlflowCodec::stop() { context_->transfers->close(); }
 
 Status MlflowCodec::prepare() const {
   const std::int64_t now = unix_milliseconds();
-  return context_->store.write_and_wait([&](store::Transaction& transaction) {
-    return tracking::ensure_default_experiment(
-        transaction, Principal().workspace, context_->options.artifact_root, now
-    );
+  return context_->store.write_and_wait([&](store::Transaction& transaction) -> Status {
+    const MlflowOptions& options = context_->options;
+    for (const std::string& workspace : options.workspaces) {
+      CORTEX_RETURN_IF_ERROR(
+          tracking::ensure_default_experiment(transaction, workspace, options.artifact_root, now)
+      );
+    }
+    return {};
   });
 }
 

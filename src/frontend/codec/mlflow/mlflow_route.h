@@ -37,6 +37,7 @@ struct MlflowOptions {
   bool presigned = false;
   std::chrono::seconds presigned_lifetime{300};
   connectors::WebhookSender* webhooks = nullptr;  // outlives the codec; null: webhooks are off
+  std::vector<std::string> workspaces{Principal().workspace};  // that there are
 };
 
 // What every route works with; outlives the routes.

@@ -12,7 +12,7 @@ Result<Plan> server_info(const Context& context, const Call&) {
   JsonWriter writer(body);
   writer.open_object();
   writer.text("store_type", "SqlStore");
-  writer.flag("workspaces_enabled", false);
+  writer.flag("workspaces_enabled", true);
   writer.flag("trace_archival_enabled", false);
   writer.flag("multipart_uploads_enabled", context.options.multipart_uploads);
   writer.flag("multipart_downloads_enabled", context.options.multipart_downloads);

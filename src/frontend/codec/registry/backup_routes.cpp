@@ -25,7 +25,14 @@ void say_piece(Answer& answer, std::string piece) {
   answer.body = std::move(piece);
 }
 
-Result<Plan> make_backup(const Call&) {
+// A copy holds what every workspace keeps.
+Status check_whole(const Call& call) {
+  if (call.http.principal.every_workspace) return {};
+  return permission_denied("this key is bound to a workspace: a backup holds all of them");
+}
+
+Result<Plan> make_backup(const Call& call) {
+  CORTEX_RETURN_IF_ERROR(check_whole(call));
   return Plan::files([](const Context& context, Answer& answer) -> Status {
     CORTEX_ASSIGN_OR_RETURN(const BackupCopies::Copy copy, context.copies.make());
     answer.status = 201;
@@ -36,6 +43,7 @@ Result<Plan> make_backup(const Call&) {
 }
 
 Result<Plan> remove_backup(const Call& call) {
+  CORTEX_RETURN_IF_ERROR(check_whole(call));
   return Plan::files([id = call.path_value(0)](const Context& context, Answer& answer) {
     answer.status = 204;
     return context.copies.remove(id);
@@ -43,6 +51,7 @@ Result<Plan> remove_backup(const Call& call) {
 }
 
 Result<Plan> read_copy(const Call& call) {
+  CORTEX_RETURN_IF_ERROR(check_whole(call));
   const auto offset = static_cast<std::uint64_t>(call.query.integer("offset", kOffset));
   const auto limit = static_cast<std::size_t>(call.query.integer("limit", kPiece));
   return Plan::files(
@@ -55,6 +64,7 @@ Result<Plan> read_copy(const Call& call) {
 }
 
 Result<Plan> list_blobs(const Call& call) {
+  CORTEX_RETURN_IF_ERROR(check_whole(call));
   const std::string after = call.query.text("after");
   const auto limit = static_cast<std::size_t>(call.query.integer("limit", kBlobPage));
   if (!after.empty() && !store::is_digest(after)) return invalid_argument("after: no digest");
@@ -72,6 +82,7 @@ Result<Plan> list_blobs(const Call& call) {
 }
 
 Result<Plan> read_blob(const Call& call) {
+  CORTEX_RETURN_IF_ERROR(check_whole(call));
   const std::string& digest = call.path_value(0);
   const auto offset = static_cast<std::uint64_t>(call.query.integer("offset", kOffset));
   const auto limit = static_cast<std::size_t>(call.query.integer("limit", kPiece));

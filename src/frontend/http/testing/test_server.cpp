@@ -88,11 +88,11 @@ std::vector<RequestRecord> RecordList::wait_for(std::size_t count) {
   return records_;
 }
 
-Result<Principal> ScopeAuthenticator::authenticate(
-    std::string_view authorization_header, std::string_view x_api_key
-) const {
+Result<Principal> ScopeAuthenticator::authenticate(const Credentials& credentials) const {
   Principal principal;
-  principal.key = std::string(x_api_key.empty() ? authorization_header : x_api_key);
+  principal.key = std::string(
+      credentials.x_api_key.empty() ? credentials.authorization : credentials.x_api_key
+  );
   if (principal.key == "Bearer admin" || principal.key == "admin") return principal;
   principal.scopes = static_cast<ScopeSet>(Scope::kRead);
   if (principal.key == "Bearer read" || principal.key == "read") return principal;

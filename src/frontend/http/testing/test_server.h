@@ -31,14 +31,12 @@ class RecordList final : public RecordSink {
 // kUnauthenticated.
 class ScopeAuthenticator final : public Authenticator {
  public:
-  [[nodiscard]] Result<Principal> authenticate(
-      std::string_view authorization_header, std::string_view x_api_key
-  ) const override;
+  [[nodiscard]] Result<Principal> authenticate(const Credentials& credentials) const override;
 };
 
 class OpenAuthenticator final : public Authenticator {
  public:
-  [[nodiscard]] Result<Principal> authenticate(std::string_view, std::string_view) const override {
+  [[nodiscard]] Result<Principal> authenticate(const Credentials&) const override {
     return Principal();
   }
 };

@@ -158,6 +158,7 @@ void Application::build_metrics() {
       write_artifact_traffic(out, storage_->artifacts());
       write_signature_counts(out, signatures_->counts());
       if (webhooks_) write_webhook_counts(out, webhooks_->counts());
+      if (registry_api_) write_replays_evicted(out, registry_api_->replays_evicted());
     });
   }
   metrics::add_process_metrics(metrics_);

@@ -40,6 +40,15 @@ void write_model_memory(metrics::Exposition& out, const std::vector<registry::In
   }
 }
 
+void write_replays_evicted(metrics::Exposition& out, std::uint64_t count) {
+  out.family(
+      "cortex_replay_answers_evicted_total",
+      metrics::Type::kCounter,
+      "Answers under an Idempotency-Key that went before their time, for want of room."
+  );
+  out.sample({}, static_cast<double>(count));
+}
+
 void write_stored_counts(metrics::Exposition& out, const registry::StoredCounts& counts) {
   const auto write = [&](std::string_view name, std::string_view help, std::uint64_t count) {
     out.family(name, metrics::Type::kCounter, help);

@@ -95,7 +95,7 @@ Result<std::optional<KeptAnswer>> claim_replay(
   return std::optional<KeptAnswer>();
 }
 
-Status keep_answer(
+Result<std::int64_t> keep_answer(
     Transaction& transaction,
     const ReplayKey& key,
     const KeptAnswer& answer,
@@ -116,12 +116,10 @@ Status keep_answer(
       )
   );
   CHECK(!kept.empty(), "an answer is kept under a key that was claimed");
-  return transaction
-      .execute(
-          "DELETE FROM replay WHERE id <= $1 OR first < $2",
-          {kept.integer(0, 0) - limits.keys, first + size - limits.bytes}
-      )
-      .status();
+  return transaction.execute(
+      "DELETE FROM replay WHERE id <= $1 OR first < $2",
+      {kept.integer(0, 0) - limits.keys, first + size - limits.bytes}
+  );
 }
 
 }  // namespace cortex::store

@@ -43,8 +43,9 @@ struct ReplayLimits {
 [[nodiscard]] Result<std::optional<KeptAnswer>> claim_replay(
     Transaction& transaction, const ReplayKey& key, std::int64_t now, const ReplayLimits& limits
 );
-// REQUIRES: claim_replay gave nullopt in the same transaction.
-[[nodiscard]] Status keep_answer(
+// How many older answers went to make room for it. REQUIRES: claim_replay gave nullopt in the same
+// transaction.
+[[nodiscard]] Result<std::int64_t> keep_answer(
     Transaction& transaction,
     const ReplayKey& key,
     const KeptAnswer& answer,

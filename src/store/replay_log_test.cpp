@@ -31,7 +31,11 @@ class ReplayLog : public ::testing::TestWithParam<std::string> {
     const Status status = (*store_)->write_and_wait([&](Transaction& transaction) -> Status {
       CORTEX_ASSIGN_OR_RETURN(const auto kept, claim_replay(transaction, key, now, limits_));
       got = kept ? kept->body : body;
-      return kept ? Status() : keep_answer(transaction, key, {201, "head", body}, limits_);
+      if (kept) return {};
+      CORTEX_ASSIGN_OR_RETURN(
+          evicted_, keep_answer(transaction, key, {201, "head", body}, limits_)
+      );
+      return {};
     });
     if (!status.ok()) return status;
     return got;
@@ -39,6 +43,7 @@ class ReplayLog : public ::testing::TestWithParam<std::string> {
 
   std::unique_ptr<TemporaryStore> store_;
   ReplayLimits limits_;
+  std::int64_t evicted_ = -1;  // by the last answer that was kept
 };
 
 TEST_P(ReplayLog, gives_the_first_answer_to_the_same_request) {
@@ -82,7 +87,10 @@ TEST_P(ReplayLog, a_work_that_fails_leaves_its_key_free) {
 
 TEST_P(ReplayLog, the_oldest_answers_go_when_there_are_too_many) {
   limits_.keys = 2;
-  for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(ask(key(name), "first").ok());
+  for (const char* name : {"a", "b"}) ASSERT_TRUE(ask(key(name), "first").ok());
+  EXPECT_EQ(evicted_, 0);
+  ASSERT_TRUE(ask(key("c"), "first").ok());
+  EXPECT_EQ(evicted_, 1);
   EXPECT_EQ(*ask(key("c"), "again"), "first");
   EXPECT_EQ(*ask(key("b"), "again"), "first");
   EXPECT_EQ(*ask(key("a"), "again"), "again");

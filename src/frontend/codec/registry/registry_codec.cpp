@@ -149,6 +149,7 @@ Answer answer_of(const store::KeptAnswer& kept) {
 struct Outcome {
   Answer answer;
   bool replayed = false;
+  std::int64_t evicted = 0;  // answers that gave way to this one
 };
 
 Status run_once(
@@ -167,7 +168,10 @@ Status run_once(
     return {};
   }
   CORTEX_RETURN_IF_ERROR(work(transaction, outcome.answer));
-  return store::keep_answer(transaction, key, kept_form(outcome.answer), limits);
+  CORTEX_ASSIGN_OR_RETURN(
+      outcome.evicted, store::keep_answer(transaction, key, kept_form(outcome.answer), limits)
+  );
+  return {};
 }
 
 void finish_with_files(
@@ -197,6 +201,7 @@ store::Store::Done make_done(
           outcome = std::move(outcome),
           finish = std::move(finish)](const Status& status) {
     if (!status.ok()) return fail(*exchange, outcome->answer, status);
+    context.replays_evicted += static_cast<std::uint64_t>(outcome->evicted);
     if (finish) return finish_with_files(context, exchange, outcome, finish);
     succeed(*exchange, std::move(outcome->answer), outcome->replayed);
   };
@@ -256,9 +261,14 @@ Route mounted(const Context& context, RegistryRoute from) {
 struct RegistryCodec::State {
   State(store::Store& store, store::ArtifactStore& artifacts, const RegistryOptions& options)
       : copies(store, options.backups),
-        context{store, artifacts, options.replays, copies, [this](std::function<void()> read) {
-                  return submit(std::move(read));
-                }} {}
+        context{
+            store,
+            artifacts,
+            options.replays,
+            copies,
+            [this](std::function<void()> read) { return submit(std::move(read)); },
+            replays_evicted
+        } {}
 
   bool submit(std::function<void()> read) {
     MutexLock lock(mutex);
@@ -266,6 +276,7 @@ struct RegistryCodec::State {
   }
 
   BackupCopies copies;
+  std::atomic<std::uint64_t> replays_evicted{0};
   const Context context;
   Mutex mutex;  // stop() comes from another thread than the works
   std::unique_ptr<ThreadPool> files GUARDED_BY(mutex
@@ -284,6 +295,8 @@ void RegistryCodec::stop() {
   MutexLock lock(state_->mutex);
   ending = std::move(state_->files);
 }
+
+std::uint64_t RegistryCodec::replays_evicted() const { return state_->replays_evicted; }
 
 Api RegistryCodec::make_api() const {
   Api api;

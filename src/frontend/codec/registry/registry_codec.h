@@ -21,7 +21,7 @@ struct RegistryOptions {
 // rollback, comparison, the audit log, and backups. A request is parsed on the connection's thread,
 // its work runs on the store's threads, and no other thread waits for the database. Store and
 // artifacts outlive the codec; the codec outlives the server that its Api is mounted on, and the
-// works that it gave to the store. Thread-safe: keeps no state between requests.
+// works that it gave to the store. Thread-safe.
 class RegistryCodec {
  public:
   RegistryCodec(
@@ -33,6 +33,9 @@ class RegistryCodec {
   void stop();
 
   [[nodiscard]] Api make_api() const;
+
+  // Answers under an Idempotency-Key that went before their time, for want of room.
+  [[nodiscard]] std::uint64_t replays_evicted() const;
 
  private:
   struct State;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -39,6 +40,7 @@ struct Context {
   // Runs a call on a thread that may wait for a disk; false: too many wait already, or the end
   // came.
   std::function<bool(std::function<void()>)> read_files;
+  std::atomic<std::uint64_t>& replays_evicted;
 };
 
 // One request, on the connection's thread.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door. Everything that these targets need is brought by tools/deps.
 .DEFAULT_GOAL := help
-.PHONY: help serve build test test-full check bench bench-registry format clean
+.PHONY: help serve build test test-full check bench bench-registry bench-llm format clean
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 
@@ -36,6 +36,11 @@ bench-registry: ## registry, tracking and artifacts against a real mlflow server
 	@tools/deps build demo bench test
 	@$(MAKE) --no-print-directory compile
 	@. tools/paths.sh && python3 bench/registry.py --build build/release $(ARGS)
+
+bench-llm: ## how a language model is shared: gaps, first tokens and goodput against the quiet server
+	@tools/deps build demo
+	@$(MAKE) --no-print-directory compile
+	@. tools/paths.sh && python3 bench/language.py --build build/release --models "$$CORTEX_DEPS/models" $(ARGS)
 
 format: ## rewrite our C++ in the house's format
 	@tools/format

@@ -16,9 +16,11 @@ import concurrent.futures
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import random
 import statistics
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -33,10 +35,10 @@ WORDS = ("time year people way day man thing woman life child world school state
 class Answer:
     """One streamed answer: when it was asked, when each token came, what the server counted."""
 
-    def __init__(self, url, model, prompt, tokens, key=None, stop=None, extra=None):
+    def __init__(self, url, model, prompt, tokens, key="bench", stop=None):
         body = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": True,
-                "stream": True, "stream_options": {"include_usage": True}, **(extra or {})}
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+                "stream": True, "stream_options": {"include_usage": True}}
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         where = urllib.parse.urlsplit(url)
         self.times, self.usage, self.error, self.text = [], {}, None, ""
         connection = http.client.HTTPConnection(where.hostname, where.port, timeout=600)
@@ -89,8 +91,8 @@ class Answer:
 
 
 class Bench:
-    def __init__(self, url, model, child=None):
-        self.url, self.model, self.child = url, model, child
+    def __init__(self, url, model):
+        self.url, self.model, self.child = url, model, None
         self.seed = random.Random(20261121)
         self.rows = {}
 
@@ -152,7 +154,7 @@ class Bench:
             leaver = http.client.HTTPConnection(where.hostname, where.port, timeout=60)
             leaver.request("POST", "/v1/completions", json.dumps(
                 {"model": self.model, "prompt": self.words(3600), "max_tokens": 1, "stream": True}),
-                {"Content-Type": "application/json"})
+                {"Content-Type": "application/json", "Authorization": "Bearer bench"})
             time.sleep(1)
             leaver.close()
             ratios.append(self.ask(self.words(4), 2).ttft / quiet)
@@ -225,7 +227,16 @@ class Bench:
                  capacity=round(capacity, 2), asked=len(answers), refused=refused, late=len(answers) - refused - len(good))
 
 
-SCENARIOS = ["single", "persona", "shared", "dropped", "intrusion", "flood", "overload"]
+SCENARIOS = ["single", "persona", "shared", "dropped", "intrusion", "flood", "overload", "pressure"]
+KEYS = "bench,polite,flood"  # of three who ask
+
+
+def little_memory(models, model, folder):
+    """The same model with a memory of 1 024 cells."""
+    (folder / model / "1").mkdir(parents=True)
+    (folder / model / "1/model.gguf").symlink_to((models / model / "1/model.gguf").resolve())
+    (folder / model / "model.yaml").write_text("backend: llama\ngeneration:\n  context_length: 1024\n  cells: 1024\n")
+    return folder
 
 
 def main():
@@ -237,16 +248,24 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), default=SCENARIOS)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        child, url = None, arguments.url
-        if not url:
-            child, port = stack.enter_context(cortex(arguments.build, arguments.models))
-            url = f"http://127.0.0.1:{port}"
-        bench = Bench(url, arguments.model, child)
-        for name in arguments.only:
-            getattr(bench, name)()
-        if arguments.json:
-            arguments.json.write_text(json.dumps({"machine": machine(), "figures": bench.rows}, indent=2) + "\n")
+    os.environ["CORTEX_API_KEYS"] = KEYS
+    bench = Bench(arguments.url, arguments.model)
+
+    def run(names, models):
+        with contextlib.ExitStack() as stack:
+            if not arguments.url:
+                bench.child, port = stack.enter_context(cortex(arguments.build, models))
+                bench.url = f"http://127.0.0.1:{port}"
+            for name in names:
+                getattr(bench, name)()
+
+    if usual := [name for name in arguments.only if name != "pressure"]:
+        run(usual, arguments.models)
+    if "pressure" in arguments.only:
+        with tempfile.TemporaryDirectory() as folder:
+            run(["pressure"], arguments.url or little_memory(arguments.models, arguments.model, pathlib.Path(folder)))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine(), "figures": bench.rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

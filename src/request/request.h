@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "request/generation.h"
 #include "request/model_reference.h"
 #include "request/parameters.h"
 #include "request/principal.h"
+#include "request/sequence.h"
 #include "request/tensor.h"
 
 namespace cortex {
@@ -40,7 +42,7 @@ struct Request {
   std::uint64_t priority = 0;                  // 0: the model's default; 1 is served first
   std::chrono::microseconds queue_timeout{0};  // 0: the model's
   Parameters parameters;                       // of the API, what is not a field above
-  std::variant<InferInput, EmbeddingInput> input;
+  std::variant<InferInput, EmbeddingInput, GenerationInput, SequenceInput> input;
 };
 
 }  // namespace cortex

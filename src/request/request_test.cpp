@@ -118,6 +118,20 @@ TEST(ResponseStream, wakes_a_consumer_that_came_late) {
   EXPECT_TRUE(stream.finished());
 }
 
+TEST(ResponseStream, tells_a_refused_producer_when_there_is_room) {
+  ResponseStream stream(1);
+  int told = 0;
+  stream.on_room([&] { ++told; });
+  EXPECT_TRUE(stream.write(InferOutput()));
+  EXPECT_TRUE(stream.read().has_value());
+  EXPECT_EQ(told, 0) << "nothing was refused";
+  EXPECT_TRUE(stream.write(InferOutput()));
+  EXPECT_FALSE(stream.write(InferOutput()));
+  EXPECT_TRUE(stream.read().has_value());
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(stream.write(InferOutput()));
+}
+
 TEST(ResponseStream, refuses_parts_when_full_or_cancelled) {
   ResponseStream stream(1);
   EXPECT_TRUE(stream.write(EmbeddingOutput{}));

@@ -11,13 +11,22 @@ bool ResponseStream::write(ResponsePart&& part) {
   {
     MutexLock lock(mutex_);
     CHECK(!ended_, "a part behind the end of its stream");
-    if (parts_.size() >= capacity_) return false;
+    if (parts_.size() >= capacity_) {
+      refused_ = true;
+      return false;
+    }
     begun_ = true;
     parts_.push_back(std::move(part));
     wake = wake_;
   }
   if (wake) wake();
   return true;
+}
+
+void ResponseStream::on_room(std::function<void()> wake) {
+  MutexLock lock(mutex_);
+  CHECK(!room_, "a stream has one producer");
+  room_ = std::make_shared<const std::function<void()>>(std::move(wake));
 }
 
 void ResponseStream::finish(Status status, const Timings& timings) {
@@ -33,9 +42,11 @@ void ResponseStream::end(std::optional<ResponsePart> last, Status status, const 
   const auto try_again = std::exchange(try_again_, nullptr);
   if (try_again && !status.ok() && !begun_ && try_again(status)) return;
   std::function<void()> wake;
+  std::shared_ptr<const std::function<void()>> room;  // let go of behind the lock, as `wake`
   {
     MutexLock lock(mutex_);
     CHECK(!ended_, "a stream ends once");
+    room = std::move(room_);
     status_ = std::move(status);
     timings_ = timings;
     if (last) parts_.push_back(std::move(*last));
@@ -60,10 +71,16 @@ void ResponseStream::on_ready(std::function<void()> wake) {
 }
 
 std::optional<ResponsePart> ResponseStream::read() {
-  MutexLock lock(mutex_);
-  if (parts_.empty()) return std::nullopt;
-  ResponsePart part = std::move(parts_.front());
-  parts_.erase(parts_.begin());
+  std::shared_ptr<const std::function<void()>> room;
+  std::optional<ResponsePart> part;
+  {
+    MutexLock lock(mutex_);
+    if (parts_.empty()) return std::nullopt;
+    part = std::move(parts_.front());
+    parts_.pop_front();
+    if (std::exchange(refused_, false)) room = room_;
+  }
+  if (room) (*room)();
   return part;
 }
 

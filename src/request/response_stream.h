@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,7 +13,9 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "request/generation.h"
 #include "request/parameters.h"
+#include "request/sequence.h"
 #include "request/tensor.h"
 
 namespace cortex {
@@ -33,7 +36,7 @@ struct EmbeddingOutput {
   std::vector<float> values;  // one vector behind the other, in the order of the texts
 };
 
-using ResponsePart = std::variant<InferOutput, EmbeddingOutput>;
+using ResponsePart = std::variant<InferOutput, EmbeddingOutput, GenerationOutput, TokenOutput>;
 
 // What serving one request took; filled by whoever did it, read at the end for the request record.
 struct Timings {
@@ -43,6 +46,10 @@ struct Timings {
   Duration compute_output{};     // scattering
   std::uint32_t batch_size = 0;  // rows of the batch it ran in
   std::uint64_t input_tokens = 0;
+  // Of generations.
+  std::uint64_t cached_tokens = 0;  // of the input tokens, those that came from the prefix cache
+  std::uint64_t output_tokens = 0;  // over all sequences
+  Duration first_token{};           // from arrival until the first token was drawn
 };
 
 // The way back of one request: one producer (the servable), one consumer (the codec), bounded, with
@@ -62,6 +69,10 @@ class ResponseStream {
 
   // False, and nothing taken, when the stream is full or cancelled.
   [[nodiscard]] bool write(ResponsePart&& part);
+  // `wake` is called on the consumer's thread when a write that was refused for want of room may be
+  // tried again; it must only hand over to the producer's own thread. Set at most once, before the
+  // first write.
+  void on_room(std::function<void()> wake);
   // The end. `last` saves a wake-up where there is exactly one part. REQUIRES: not finished yet.
   void finish(Status status, const Timings& timings = {});
   void finish(ResponsePart&& last, const Timings& timings);
@@ -104,8 +115,10 @@ class ResponseStream {
   std::atomic<bool> cancelled_{false};
   std::shared_ptr<const ResponseStream> parent_;
   mutable Mutex mutex_;
-  std::vector<ResponsePart> parts_ GUARDED_BY(mutex_);
+  std::deque<ResponsePart> parts_ GUARDED_BY(mutex_);
   bool ended_ GUARDED_BY(mutex_) = false;
+  bool refused_ GUARDED_BY(mutex_) = false;  // a write, for want of room
+  std::shared_ptr<const std::function<void()>> room_ GUARDED_BY(mutex_);
   std::function<void()> wake_ GUARDED_BY(mutex_);
   // The producer's.
   std::function<bool(const Status&)> try_again_;

@@ -23,6 +23,8 @@ struct ModelSignature {
   // The model scales over the whole batch (DynamicQuantizeLinear and its kin), so neighbours would
   // change an answer.
   bool batch_changes_answers = false;
+  // A language model: it takes conversations and prompts, and no tensors.
+  bool generates = false;
 };
 
 // The input or output of that name, or null.

@@ -14,6 +14,16 @@ struct Fits {
   Status operator()(const InferInput& input) const {
     return validate_infer(version.signature, version.config, input);
   }
+  Status operator()(const GenerationInput&) const {
+    if (version.signature.generates) return {};
+    return invalid_argument(
+        "model '" + version.identity.name + "' generates no text: it is no language model"
+    );
+  }
+  // The lane behind a language model: no request of a client's.
+  Status operator()(const SequenceInput&) const {
+    return invalid_argument("tokens alone are no request");
+  }
   Status operator()(const EmbeddingInput&) const {
     if (!version.config.text.tokenizer.empty()) return {};
     return invalid_argument(

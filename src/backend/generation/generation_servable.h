@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "backend/sequence_backend.h"
+#include "base/thread_pool.h"
+#include "request/model_config.h"
+#include "request/servable.h"
+#include "text/chat_template.h"
+#include "text/grammar.h"
+
+namespace cortex::backend {
+
+struct GenerationParts {
+  std::unique_ptr<Servable> lane;                           // of the model: takes SequenceInput
+  std::shared_ptr<SequenceBackend> backend;                 // for its vocabulary and facts alone
+  std::shared_ptr<const text::ChatTemplate> chat_template;  // null: no conversations
+  std::shared_ptr<const text::GrammarVocabulary> grammars;  // null: made on first use, kept
+  ModelConfig config;
+  ThreadPool* cpu = nullptr;  // templates, tokens and grammars of long requests; outlives it
+};
+
+// A language model: chat template, tokens and grammar in front of a sequence lane; characters, stop
+// strings, reasoning and calls of tools behind it.
+//
+// A conversation or prompt becomes one SequenceInput of `n` sequences (all of best_of); what the
+// lane draws comes back as GenerationOutput parts, one for each sequence that went on, joined while
+// the reader is slow. A stop string ends its sequence; the last one that ends, ends the lane's
+// request. When the reader stops reading, nothing is read from the lane, and the lane pauses.
+//
+// Errors before the first part: kInvalidArgument for a prompt over the context length (code
+// `context_length_exceeded`, with the counts), a template that refused, a schema that is not
+// supported; kUnimplemented for conversations without a template; else what the lane says.
+// Threads: submit on any; text on the lane's thread (microseconds for a token), first work on the
+// pool where the request is long.
+class GenerationServable final : public Servable {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<GenerationServable>> make(GenerationParts parts);
+  ~GenerationServable() override;
+
+  void submit(std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream)
+      override;
+
+ private:
+  struct Inner;
+  explicit GenerationServable(std::unique_ptr<Inner> inner);
+  std::unique_ptr<Inner> inner_;
+};
+
+}  // namespace cortex::backend

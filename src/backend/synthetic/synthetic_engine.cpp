@@ -7,28 +7,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
+#include "backend/synthetic/detail/key_reader.h"
 #include "backend/synthetic/detail/synthetic_program.h"
 #include "backend/synthetic/detail/synthetic_results.h"
-#include "base/mutex.h"
+#include "backend/synthetic/detail/wait_here.h"
 
 namespace cortex::backend {
 namespace {
-
-void wait_here(Duration duration) {
-  const TimePoint end = steady_clock().now() + duration;
-  Mutex mutex;
-  Condition nobody_notifies;
-  MutexLock lock(mutex);
-  while (steady_clock().now() < end) {
-    static_cast<void>(nobody_notifies.wait_until(mutex, end));
-  }
-}
 
 const Tensor* find_input(const std::vector<Tensor>& inputs, std::string_view name) {
   const auto at = std::find_if(inputs.begin(), inputs.end(), [&](const Tensor& tensor) {
@@ -154,14 +143,6 @@ class SyntheticBackend final : public TensorBackend {
   std::atomic<std::uint64_t> runs_{0};
 };
 
-Result<SyntheticKeys> read_keys(const TensorBackendOptions& options) {
-  std::ifstream in(options.model_file);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  CORTEX_ASSIGN_OR_RETURN(SyntheticKeys keys, parse_synthetic_file(text));
-  for (const auto& [key, value] : options.parameters) keys[key] = value;
-  return keys;
-}
-
 // Does what it says, and does not come back.
 [[noreturn]] void crash(SyntheticCrash how, const std::function<void(Duration)>& wait) {
   std::cerr << "the model crashes as told" << std::endl;
@@ -182,12 +163,14 @@ SyntheticEngine::SyntheticEngine(SyntheticOptions options)
     : wait_(options.wait ? std::move(options.wait) : wait_here), may_crash_(options.may_crash) {}
 
 bool SyntheticEngine::may_crash(const TensorBackendOptions& options) {
-  const auto keys = read_keys(options);
+  const auto keys = read_synthetic_keys(options.model_file, options.parameters);
   return keys.ok() && keys->contains("load_crash");
 }
 
 Result<std::unique_ptr<TensorBackend>> SyntheticEngine::load(const TensorBackendOptions& options) {
-  CORTEX_ASSIGN_OR_RETURN(const SyntheticKeys keys, read_keys(options));
+  CORTEX_ASSIGN_OR_RETURN(
+      const SyntheticKeys keys, read_synthetic_keys(options.model_file, options.parameters)
+  );
   CORTEX_ASSIGN_OR_RETURN(SyntheticProgram program, parse_synthetic_program(keys));
   if (program.load_delay > Duration::zero()) wait_(program.load_delay);
   if (!program.load_fails.empty()) return failed_precondition(program.load_fails);

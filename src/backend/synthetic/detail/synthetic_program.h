@@ -3,11 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 
+#include "backend/synthetic/detail/key_reader.h"
 #include "base/clock.h"
 #include "request/signature.h"
 
@@ -33,11 +32,6 @@ struct SyntheticProgram {
   std::string load_fails;
   SyntheticCrash load_crash = SyntheticCrash::kNone;
 };
-
-using SyntheticKeys = std::map<std::string, std::string>;
-
-// `key: value` lines.
-[[nodiscard]] Result<SyntheticKeys> parse_synthetic_file(std::string_view text);
 
 [[nodiscard]] Result<SyntheticProgram> parse_synthetic_program(const SyntheticKeys& keys);
 

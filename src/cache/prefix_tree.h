@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +40,9 @@ struct PrefixTreeOptions {
   std::int32_t holder_first = 0;  // ids [holder_first, holder_first + holders) are the tree's own
   std::int32_t holders = 0;
   std::size_t insert_tokens_min = 8;  // shorter ends are not worth an id
+  // What attending to one earlier cell costs, as a part of what a token costs by itself: how much
+  // dearer a token is to compute again the further back it stands.
+  double attend_cost = 1.0 / 1024;
 };
 
 // The prefixes whose computed state lies in a language model's memory: a radix tree over tokens.
@@ -48,19 +50,19 @@ struct PrefixTreeOptions {
 // matched a path shares its spans and keeps the path from being evicted. Spans are counted once,
 // however many share them.
 //
-// Bookkeeping alone: it says what to move, the lane does it. Not thread-safe: the lane's.
-// Time: linear in the tokens of a call; eviction is logarithmic in the nodes.
+// Bookkeeping alone: it says what to move, the lane does it, before the next call of the tree. Not
+// thread-safe: the lane's. Time: linear in the tokens of a call; eviction is logarithmic in the
+// nodes.
 class PrefixTree {
  public:
-  struct Node;
-
-  // Keeps a path from being evicted; let go of with the last copy. Must not outlive the tree.
+  // Keeps a path from being evicted, to the token; let go of with the last copy, on the lane's
+  // thread. Must not outlive the tree.
   using Pin = std::shared_ptr<const void>;
 
   struct Match {
     std::size_t tokens = 0;     // of the prompt that are there
     std::vector<KvMove> moves;  // that give them to `runner`
-    Pin pin;
+    Pin pin;                    // null when there are none
   };
 
   explicit PrefixTree(PrefixTreeOptions options);
@@ -80,31 +82,41 @@ class PrefixTree {
 
   struct Insertion {
     std::vector<KvMove> moves;
-    Pin pin;                 // of the whole path of `tokens` that is in the tree now
+    Pin pin;                 // of the whole path of `tokens` that is in the tree now; or null
     std::size_t tokens = 0;  // of them in the tree now; less than all where holders ran out
   };
-  // `runner` has computed the states of all `tokens`: what is not in the tree yet is shared with
-  // new holders, splitting nodes where paths part. A leaf that nothing but the runner's own path
-  // goes through is lengthened in place, so that inserting after each chunk of a prompt costs one
-  // id. Evicts the least valuable unpinned leaf where no holder is free.
+  // `runner` has computed the states of all `tokens`. `pin`: what match() or the insert() before
+  // gave this runner for a part of them; it is given back, longer. What is not in the tree yet is
+  // shared with new holders, splitting nodes where paths part; what another runner computed
+  // meanwhile takes the place of the runner's own cells. Afterwards the runner shares the first
+  // `Insertion::tokens` with the tree, and the rest is its own.
+  // A leaf is lengthened in place, so that inserting after each chunk of a prompt costs one id.
+  // Evicts the least valuable unpinned leaf where no holder is free. Where the pinned path was
+  // forgotten, it stays what it is.
   [[nodiscard]] Insertion insert(
-      const PrefixSpace& space, std::span<const Token> tokens, std::int32_t runner, TimePoint now
+      const PrefixSpace& space,
+      std::span<const Token> tokens,
+      std::int32_t runner,
+      TimePoint now,
+      Pin pin = nullptr
   );
 
-  // Frees at least `cells` cells where it can, least valuable unpinned leaves first: value is what
-  // it would cost to compute the span again, divided by the time since it was used. The moves;
-  // what they free is counted in cells().
+  // Frees `cells` cells, or as many as it can: ends of the least valuable leaves, as far as no pin
+  // reaches. The value is what a cell would cost to compute again, divided by the time since it
+  // was used.
   [[nodiscard]] std::vector<KvMove> evict(std::size_t cells, TimePoint now);
-  // Forgets a space (an adapter that was unloaded, a tenant), or all; pinned paths are forgotten at
-  // once and their cells freed when they are let go of.
+  // Forgets a space (an adapter that was unloaded, a tenant); what is pinned is not found any more
+  // and freed when it is let go of.
   [[nodiscard]] std::vector<KvMove> forget(const PrefixSpace& space);
-  // Moves of nodes that were forgotten while pinned and are free now.
+  // Moves of nodes that were forgotten while pinned and are free now. Every call that gives moves
+  // gives these first.
   [[nodiscard]] std::vector<KvMove> collect();
 
   // Cells that nodes hold, and of these the ones that evict() could free now.
   [[nodiscard]] std::size_t cells() const;
   [[nodiscard]] std::size_t evictable() const;
   [[nodiscard]] std::size_t nodes() const;
+  [[nodiscard]] std::size_t holders_free() const;
 
  private:
   struct Inner;

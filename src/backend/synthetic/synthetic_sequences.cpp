@@ -39,13 +39,15 @@ std::uint64_t adapter_of(const SequenceStep& step) {
   return join_bits(adapter->identity(), std::bit_cast<std::uint32_t>(step.adapter_scale));
 }
 
+std::uint64_t join_text(std::uint64_t sum, std::string_view text) {
+  sum = join_bits(sum, text.size());
+  for (const char c : text) sum = join_bits(sum, static_cast<unsigned char>(c));
+  return sum;
+}
+
 std::string digest_of(const SyntheticKeys& keys) {
   std::uint64_t sum = keys.size();
-  for (const auto& [key, value] : keys) {
-    for (const char c : key + "\n" + value + "\n") {
-      sum = join_bits(sum, static_cast<unsigned char>(c));
-    }
-  }
+  for (const auto& [key, value] : keys) sum = join_text(join_text(sum, key), value);
   return "synthetic-" + std::to_string(sum);
 }
 

@@ -68,6 +68,7 @@ std::string reply_to(SequenceBackend& backend, std::string_view prompt, std::siz
   const Vocabulary& vocabulary = backend.vocabulary();
   const auto tokens = *vocabulary.tokenize(prompt, false, true);
   std::vector<StepRow> rows;
+  rows.reserve(tokens.size());
   for (const Token token : tokens) {
     rows.push_back({token, static_cast<std::int32_t>(rows.size()), 0, false});
   }

@@ -27,6 +27,7 @@ double log_sum_exp(std::span<const float> logits) {
 
 std::vector<TokenLogprob> most_likely(std::span<const float> logits, std::size_t count) {
   std::vector<TokenLogprob> out;
+  out.reserve(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     out.push_back({static_cast<Token>(i), logits[i]});
   }

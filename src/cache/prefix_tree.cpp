@@ -76,6 +76,8 @@ struct PrefixTree::Inner {
   void remove_leaf(PrefixNode& node, std::vector<KvMove>& moves);
   void shorten(PrefixNode& node, std::int32_t end, std::vector<KvMove>& moves);
 
+  void find_uncopied(PrefixNode& node, std::size_t tokens_min, std::vector<PrefixNode*>& out) const;
+
   void mark_forgotten(PrefixNode& node, std::vector<PrefixNode*>& leaves);
   void prune(PrefixNode* node);
   std::vector<KvMove> take_due();
@@ -258,6 +260,15 @@ void PrefixTree::Inner::shorten(PrefixNode& node, std::int32_t end, std::vector<
   recount(node);
 }
 
+void PrefixTree::Inner::find_uncopied(
+    PrefixNode& node, std::size_t tokens_min, std::vector<PrefixNode*>& out
+) const {
+  const auto grown = static_cast<std::size_t>(std::max(node.end() - node.copied_end, 0));
+  const bool ends = node.children.size() != 1 && !node.is_root();
+  if (ends && grown >= std::max<std::size_t>(tokens_min, 1)) out.push_back(&node);
+  for (const auto& [first, child] : node.children) find_uncopied(*child, tokens_min, out);
+}
+
 void PrefixTree::Inner::mark_forgotten(PrefixNode& node, std::vector<PrefixNode*>& leaves) {
   node.forgotten = true;
   node.space = nullptr;
@@ -380,6 +391,30 @@ std::vector<KvMove> PrefixTree::evict(std::size_t cells, TimePoint now) {
     }
   }
   inner_->drop_empty_roots();
+  return out;
+}
+
+std::optional<PrefixTree::Copy> PrefixTree::copy(
+    std::int32_t runner, std::size_t tokens_min, TimePoint now
+) {
+  std::vector<PrefixNode*> uncopied;
+  for (const auto& [space, root] : inner_->roots) {
+    inner_->find_uncopied(*root, tokens_min, uncopied);
+  }
+  const auto least =
+      std::min_element(uncopied.begin(), uncopied.end(), [&](const auto* a, const auto* b) {
+        return inner_->order.value(*a, now) < inner_->order.value(*b, now);
+      });
+  if (least == uncopied.end()) return std::nullopt;
+  PrefixNode& last = **least;
+  Copy out;
+  out.moves = inner_->take_due();
+  for (PrefixNode* node : PrefixPath{&last, 0}.nodes()) {
+    if (node->parent->is_root()) out.space = *node->parent->space;
+    out.tokens.insert(out.tokens.end(), node->tokens.begin(), node->tokens.end());
+    out.moves.push_back(share_move(node->holder, runner, node->begin, node->end()));
+    node->copied_end = std::max(node->copied_end, node->end());
+  }
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -105,6 +106,19 @@ class PrefixTree {
   // reaches. The value is what a cell would cost to compute again, divided by the time since it
   // was used.
   [[nodiscard]] std::vector<KvMove> evict(std::size_t cells, TimePoint now);
+  struct Copy {
+    PrefixSpace space;
+    std::vector<Token> tokens;
+    std::vector<KvMove> moves;  // that give the path to `runner`, which lets go of it at once
+  };
+  // What is worth a copy below this tier (PrefixStore), so that it need not be computed again after
+  // its eviction or a restart: a path of at least `tokens_min` tokens to a leaf or a fork that was
+  // not given out before, or has grown by as many since. The least valuable first: it is evicted
+  // first. Linear in the nodes.
+  [[nodiscard]] std::optional<Copy> copy(
+      std::int32_t runner, std::size_t tokens_min, TimePoint now
+  );
+
   // Forgets a space (an adapter that was unloaded, a tenant); what is pinned is not found any more
   // and freed when it is let go of.
   [[nodiscard]] std::vector<KvMove> forget(const PrefixSpace& space);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <string_view>
 
 #include <gtest/gtest.h>
@@ -264,6 +265,28 @@ TEST_F(PrefixTreeTest, forgets_a_space_at_once_and_frees_what_was_pinned_later) 
   EXPECT_EQ(tree_->nodes(), 1u);
   EXPECT_EQ(tree_->holders_free(), 15u);
   EXPECT_EQ(memory_.holders_used(), 1u);
+}
+
+TEST_F(PrefixTreeTest, gives_each_path_out_once_for_a_copy_the_least_valuable_first) {
+  keep("system: left");
+  keep("system: right");
+  keep("short");
+  const auto copied = [&](std::size_t tokens_min) {
+    const auto copy = tree_->copy(50, tokens_min, now_);
+    if (!copy) return std::string("none");
+    apply(copy->moves);
+    EXPECT_TRUE(memory_.holds(50, copy->space, copy->tokens));
+    memory_.clear(50);
+    return std::string(copy->tokens.begin(), copy->tokens.end());
+  };
+  EXPECT_EQ(copied(100), "none");
+  EXPECT_EQ(copied(8), "system: left") << "with the fork on the way";
+  EXPECT_EQ(copied(8), "system: right");
+  EXPECT_EQ(copied(8), "none");
+  keep("system: right and on it goes");
+  EXPECT_EQ(copied(8), "system: right and on it goes");
+  EXPECT_EQ(copied(1), "short");
+  EXPECT_EQ(copied(1), "none");
 }
 
 TEST_F(PrefixTreeTest, a_pin_has_copies) {

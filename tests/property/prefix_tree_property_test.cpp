@@ -16,6 +16,8 @@ namespace {
 using testing::KvMemory;
 
 constexpr std::int32_t kRunners = 4;
+constexpr std::int32_t kScratch = kRunners;
+constexpr std::int32_t kHolderFirst = kRunners + 1;
 
 struct Runner {
   bool active = false;
@@ -29,7 +31,7 @@ struct TreeWorld {
   explicit TreeWorld(const PrefixTreeOptions& what) : options(what) {}
 
   PrefixTreeOptions options;
-  KvMemory memory{kRunners};
+  KvMemory memory{kHolderFirst};
   PrefixTree tree{options};
   std::array<Runner, kRunners> runners;
   TimePoint now{std::chrono::hours(1)};
@@ -37,7 +39,7 @@ struct TreeWorld {
 
 PrefixTreeOptions any_tree() {
   PrefixTreeOptions out;
-  out.holder_first = kRunners;
+  out.holder_first = kHolderFirst;
   out.holders = *rc::gen::inRange<std::int32_t>(0, 7);
   out.insert_tokens_min = *rc::gen::element<std::size_t>(0, 1, 3);
   out.attend_cost = *rc::gen::element(0.0, 0.001, 1.0);
@@ -119,6 +121,17 @@ void forget(TreeWorld& world) {
   apply_moves(world, moves);
 }
 
+void copy(TreeWorld& world) {
+  const auto tokens_min = *rc::gen::inRange<std::size_t>(0, 10);
+  const auto out = world.tree.copy(kScratch, tokens_min, world.now);
+  if (!out) return;
+  apply_moves(world, out->moves);
+  RC_ASSERT(out->tokens.size() >= tokens_min);
+  RC_ASSERT(world.memory.holds(kScratch, out->space, out->tokens));
+  RC_ASSERT(world.memory.matching(out->space, out->tokens) == out->tokens.size());
+  world.memory.clear(kScratch);
+}
+
 // What holds after every call whose moves were done.
 void check_world(TreeWorld& world) {
   apply_moves(world, world.tree.collect());
@@ -156,12 +169,13 @@ TEST(PrefixTreeProperty, the_memory_holds_what_the_tree_says) {
     for (int i = 0; i < calls; ++i) {
       world.now += std::chrono::seconds(*rc::gen::inRange(0, 5));
       const auto id = *rc::gen::inRange<std::int32_t>(0, kRunners);
-      const auto call = *rc::gen::inRange(0, 12);
+      const auto call = *rc::gen::inRange(0, 13);
       if (call < 4) start(world, id);
       if (call >= 4 && call < 7) go_on(world, id);
       if (call >= 7 && call < 9) leave(world, id);
       if (call >= 9 && call < 11) evict(world);
       if (call == 11) forget(world);
+      if (call == 12) copy(world);
       check_world(world);
     }
     for (std::int32_t id = 0; id < kRunners; ++id) leave(world, id);

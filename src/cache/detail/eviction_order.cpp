@@ -23,6 +23,11 @@ void EvictionOrder::place(PrefixNode& node, bool evictable) {
   node.place = place;
 }
 
+double EvictionOrder::value(const PrefixNode& node, TimePoint now) const {
+  const std::chrono::duration<double> idle = now - node.used;
+  return cost(node) / std::max(idle.count(), 1e-9);
+}
+
 PrefixNode* EvictionOrder::least(TimePoint now, bool whole) const {
   PrefixNode* out = nullptr;
   double least = 0;
@@ -31,11 +36,10 @@ PrefixNode* EvictionOrder::least(TimePoint now, bool whole) const {
       return !whole || entry.second->pinned_end() == entry.second->begin;
     });
     if (first == order.end()) continue;
-    const std::chrono::duration<double> idle = now - first->second->used;
-    const double value = cost(*first->second) / std::max(idle.count(), 1e-9);
-    if (out != nullptr && value >= least) continue;
+    const double worth = value(*first->second, now);
+    if (out != nullptr && worth >= least) continue;
     out = first->second;
-    least = value;
+    least = worth;
   }
   return out;
 }

@@ -23,6 +23,8 @@ class EvictionOrder {
   // The least valuable one; null when there is none. `whole`: of those that no pin reaches into.
   [[nodiscard]] PrefixNode* least(TimePoint now, bool whole) const;
 
+  [[nodiscard]] double value(const PrefixNode& node, TimePoint now) const;
+
  private:
   // A token's cost doubles at most so often, in four steps each.
   static constexpr std::size_t kClasses = 64;

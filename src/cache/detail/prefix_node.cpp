@@ -38,6 +38,7 @@ PrefixNode& split_node(PrefixNode& node, std::int32_t at, std::uint64_t number) 
   lower->used = node.used;
   lower->number = number;
   lower->forgotten = node.forgotten;
+  lower->copied_end = node.copied_end;
   lower->pins_below = node.pins_below;
   node.tokens.erase(cut, node.tokens.end());
   std::swap(lower->children, node.children);

@@ -41,6 +41,7 @@ struct PrefixNode {
   std::uint64_t number = 0;            // none is given twice
   const PrefixSpace* space = nullptr;  // of a root that is found by its space
   bool forgotten = false;
+  std::int32_t copied_end = 0;  // copies of the path up to here were given out; 0: none
 
   std::multimap<std::int32_t, PrefixPin*> pins;  // that end here, by their end
   std::size_t pins_below = 0;                    // that end in a node below this one

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "backend/sequence_backend.h"
 #include "base/clock.h"
@@ -18,29 +19,40 @@ struct SequenceLaneOptions {
   std::size_t queue_requests_max = 512;
   std::size_t queue_tokens_max = 0;  // prompt tokens that wait; 0: 16 contexts
   // Wanted gap between two tokens of a running sequence while prompts are read; the size of a
-  // prompt's chunks follows from it and from what steps were measured to cost. 0: four times the
-  // measured gap without prompts.
+  // prompt's chunks follows from it and from what steps were measured to cost. Held between 1.67
+  // and 2.5 times the gap without prompts, so that neither streams nor prompts get less than 40 %
+  // of the time. 0: 2.2 times that gap.
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
-  std::shared_ptr<SequenceProbe> probe;  // null: one of its own
+  std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences that had to go out
+  std::shared_ptr<SequenceProbe> probe;                  // null: one of its own
 };
 
 // The queue of one loaded language model and the one thread that runs it: a continuous batcher.
 // Takes requests of SequenceInput alone and answers with TokenOutput parts.
 //
 // Each step: what ended, left or timed out is let go; waiting requests are admitted by weighted
-// fair queueing over principals, by priority class and deadline, as far as the memory's cells
-// reach; then one run of the engine carries a token of every running sequence and as much of the
-// admitted prompts as the cost model allows. When cells run short the prefix cache gives way first,
-// then the sequence that was admitted last waits outside (its state is kept where that is cheaper
-// than computing it again): pressure never fails a request.
+// fair queueing over principals, by priority class and, within a principal, deadline, as far as the
+// memory's cells reach; then one run of the engine carries a token of every running sequence and as
+// much of the admitted prompts as the cost model allows. When cells run short the prefix cache
+// gives way first, then the sequence that was admitted last waits outside (its state is kept where
+// that is cheaper than computing it again): pressure never fails a request.
+//
+// Classes: a request's priority, at most its principal's class; 1 first; without either it stands
+// in class 2. A lower class that was passed over 64 times leads once.
 //
 // Equal prefixes are computed once, also by requests that come at the same moment. A reader that
-// stops reading pauses its sequences and nobody else's.
+// stops reading pauses its own request and nobody else's: it keeps its places, and its cells until
+// others need them.
+//
+// Adapters: a step has one, so the sequences of different adapters take turns. A turn lasts ten
+// times what a change of adapter was measured to cost, at most 250 ms, then whoever waited longest
+// goes on: with A adapters in use nobody waits longer than A - 1 turns and as many steps.
 //
 // Limits: the queue (kResourceExhausted with an estimate when to retry), a prompt that can never
-// fit (kInvalidArgument), the request's deadline and queue timeout (kDeadlineExceeded),
-// kUnavailable when draining.
+// fit (kInvalidArgument), the request's deadline and queue timeout (kDeadlineExceeded), an adapter
+// that is not there (kNotFound), kUnavailable when draining. A step that the engine fails ends the
+// requests that were in it.
 class SequenceLane final : public Servable {
  public:
   // `clock` outlives the lane.
@@ -52,10 +64,18 @@ class SequenceLane final : public Servable {
   // Ends everything that is inside with kUnavailable. Not from a stream's wake function.
   ~SequenceLane() override;
 
+  // The caller keeps the lane alive until this returns.
   void submit(std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream)
       override;
   // Refuses further requests with kUnavailable; what is inside is served to its end.
   void drain();
+
+  // Requests may name the adapter from now on; one of the same name is removed. Thread-safe.
+  void add_adapter(std::string name, std::shared_ptr<const backend::SequenceAdapter> adapter);
+  // Further requests get kNotFound, those inside keep the adapter to their end; nothing that was
+  // computed with it is used again. False where there is none. The adapter is let go of on the
+  // lane's thread. Thread-safe.
+  bool remove_adapter(const std::string& name);
 
   [[nodiscard]] const SequenceProbe& probe() const;
 

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "scheduler/sequence_state.h"
+
+// What a step of a sequence lane may do: one file each, run in this order by SequenceCore.
+//
+//   before the engine's run
+//     retire    who left, expired or ended goes, and what a slow reader left is offered again
+//     restore   sequences that had to go outside come back as far as memory reaches
+//     admit     waiting requests come in; those that waited for another's prompt begin
+//     compose   which rows run: an adapter's turn, decodes, chunks of prompts
+//     preempt   (asked for by the others) makes room: prefixes first, then whoever came last
+//   after it
+//     settle    what ran is counted as computed, or undone where the run failed
+//     publish   what was computed of prompts goes to the prefix tree, before forks part from it
+//     sample    tokens are drawn, the first of a prompt makes the forks
+//     retire    as above
+//
+// Thread: the lane's.
+namespace cortex::scheduler::actions {
+
+// retire.cpp
+void retire(SequenceState& state, TimePoint now);
+// Ends everything that is inside.
+void end_all(SequenceState& state, const Status& status, TimePoint now);
+// Ends one sequence of a generation.
+void end_sequence(SequenceState& state, LaneSequence& sequence, FinishReason reason);
+// What came of a sequence, to be sent.
+[[nodiscard]] TokenOutput& output_of(LaneSequence& sequence);
+
+// restore.cpp
+void restore(SequenceState& state, TimePoint now);
+
+// admit.cpp
+void admit(SequenceState& state, TimePoint now);
+
+// compose.cpp: fills the state's step; false where nothing can run.
+[[nodiscard]] bool compose(SequenceState& state, TimePoint now);
+
+// preempt.cpp
+// Frees cells until so many are free; false where nobody is left who could go. At least one
+// sequence stays inside.
+[[nodiscard]] bool make_room(SequenceState& state, std::size_t cells, TimePoint now);
+// Sends those outside whose reader is slow, until so many cells are available.
+void make_stalled_give_way(SequenceState& state, std::size_t cells);
+// The engine had less room than was counted.
+void make_way_for_engine(SequenceState& state, TimePoint now);
+
+// settle.cpp: false where nothing of the step may be used.
+[[nodiscard]] bool settle(SequenceState& state, const Status& status, Duration took, TimePoint now);
+
+// publish.cpp
+void publish_prompts(SequenceState& state, TimePoint now);
+// All that was computed of a sequence.
+void publish(SequenceState& state, LaneSequence& sequence, TimePoint now);
+
+// sample.cpp
+void sample(SequenceState& state, TimePoint now);
+
+}  // namespace cortex::scheduler::actions

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/actions/actions.h"
+
+namespace cortex::scheduler::actions {
+namespace {
+
+using Phase = LaneSequence::Phase;
+
+// Tokens that must be saved for waiting to be worth it.
+constexpr std::size_t kFollowMin = 16;
+// A part of the places is only for flows that have none: who asks rarely need not wait until
+// somebody's long answer ends.
+constexpr std::size_t kReservedShare = 8;
+
+enum class Entry : std::uint8_t { kIn, kItsFlowHasEnough, kNoRoom };
+
+std::size_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
+  const std::size_t most = std::min(a.size(), b.size());
+  return static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(most), b.begin()).first -
+      a.begin()
+  );
+}
+
+// Whose prompt, being read now, begins as this one does for longer than what memory holds already.
+struct Leader {
+  std::uint64_t order = 0;
+  std::size_t tokens = 0;
+};
+
+// Tokens of its prompt that need not be computed, but for the last, whose logits are needed.
+std::size_t held_by_tree(const SequenceState& state, const Generation& generation) {
+  const SequenceInput& input = generation.input();
+  if (!state.shares_prefixes || input.prompt_logprobs) return 0;
+  return std::min(state.tree.matching(generation.space, input.prompt), input.prompt.size() - 1);
+}
+
+Leader find_leader(const SequenceState& state, const Generation& generation, std::size_t held) {
+  Leader best;
+  const SequenceInput& input = generation.input();
+  if (!state.shares_prefixes || input.prompt_logprobs) return best;
+  state.each_sequence([&](const LaneSequence& other) {
+    if (other.index != 0 || (!other.inside() && other.phase != Phase::kFollowing)) return;
+    const Generation& leading = *other.generation;
+    if (leading.space != generation.space || leading.stream->cancelled()) return;
+    const std::span<const Token> prompt(other.tokens.data(), other.prompt);
+    const std::size_t common =
+        std::min(common_prefix(input.prompt, prompt), input.prompt.size() - 1);
+    if (common <= other.computed || common < held + kFollowMin) return;
+    if (common > best.tokens) best = {other.order, common};
+  });
+  return best;
+}
+
+const LaneSequence* by_order(const SequenceState& state, std::uint64_t order) {
+  const LaneSequence* found = nullptr;
+  state.each_sequence([&](const LaneSequence& sequence) {
+    if (sequence.order == order && sequence.index == 0) found = &sequence;
+  });
+  return found;
+}
+
+bool still_leads(const LaneSequence* leader, const LaneSequence& follower) {
+  if (leader == nullptr || leader->generation->stream->cancelled()) return false;
+  if (leader->phase == Phase::kFollowing) return true;
+  return leader->inside() && leader->computed < follower.leader_tokens;
+}
+
+void count_cached(SequenceState& state, LaneSequence& sequence) {
+  Timings& timings = sequence.generation->timings;
+  timings.cached_tokens = std::min(sequence.computed, sequence.prompt);
+  SequenceProbe::add(state.probe.cached_tokens, timings.cached_tokens);
+  if (!state.shares_prefixes) return;
+  SequenceProbe::add(state.probe.prefix_queries, sequence.prompt);
+  SequenceProbe::add(state.probe.prefix_hits, timings.cached_tokens);
+}
+
+void start_followers(SequenceState& state, TimePoint now) {
+  state.each_sequence([&](LaneSequence& sequence) {
+    if (sequence.phase != Phase::kFollowing) return;
+    if (still_leads(by_order(state, sequence.leader), sequence)) return;
+    enter_memory(state, sequence, now);
+    count_cached(state, sequence);
+  });
+}
+
+std::unique_ptr<LaneSequence> first_sequence(SequenceState& state, Generation& generation) {
+  const SequenceInput& input = generation.input();
+  auto sequence = std::make_unique<LaneSequence>();
+  sequence->generation = &generation;
+  sequence->order = ++state.orders;
+  sequence->tokens = input.prompt;
+  sequence->prompt = input.prompt.size();
+  sequence->sampler = state.backend.make_sampler(input.sampling, generation.seed);
+  for (const Token token : input.prompt) sequence->sampler->accept(token);
+  if (input.constraint) sequence->constraint = input.constraint->fork();
+  return sequence;
+}
+
+bool nobody_inside(const SequenceState& state) {
+  bool nobody = true;
+  state.each_sequence([&](const LaneSequence& sequence) {
+    nobody = nobody && !sequence.inside() && sequence.phase != Phase::kFollowing;
+  });
+  return nobody;
+}
+
+// Frees what stalled sequences have where that is what is missing.
+bool has_room(SequenceState& state, std::size_t cells) {
+  if (cells_available(state) < cells) make_stalled_give_way(state, cells);
+  return cells_available(state) >= cells;
+}
+
+// Lets the first sequence of a request in, or leaves everything as it was. What does not fit is
+// noticed before anything is made for it: whoever is first may be tried at every step.
+bool start(SequenceState& state, Generation& generation, TimePoint now) {
+  const SequenceInput& input = generation.input();
+  const bool alone = nobody_inside(state);
+  const std::size_t headroom = headroom_of(input.tokens_max) * input.sequences;
+  const std::size_t held = held_by_tree(state, generation);
+  const Leader leader = find_leader(state, generation, held);
+  const std::size_t known = leader.order != 0 ? leader.tokens : held;
+  if (!alone && !has_room(state, input.prompt.size() - known + headroom)) return false;
+  auto sequence = first_sequence(state, generation);
+  if (leader.order != 0) {
+    sequence->phase = Phase::kFollowing;
+    sequence->leader = leader.order;
+    sequence->leader_tokens = leader.tokens;
+    SequenceProbe::add(state.probe.prefix_waits);
+    generation.sequences.push_back(std::move(sequence));
+    return true;
+  }
+  enter_memory(state, *sequence, now);
+  // What it holds of the tree cannot be evicted for it any more.
+  if (!alone && cells_available(state) < sequence->pending() + headroom) {
+    leave_memory(state, *sequence);
+    return false;
+  }
+  count_cached(state, *sequence);
+  generation.sequences.push_back(std::move(sequence));
+  return true;
+}
+
+Entry enter(SequenceState& state, Generation& generation, TimePoint now) {
+  const std::size_t wanted = generation.input().sequences;
+  if (state.slots + wanted > state.running_max) return Entry::kNoRoom;
+  const auto flow = state.slots_by_flow.find(generation.flow);
+  const bool has_some = flow != state.slots_by_flow.end();
+  const std::size_t reserved =
+      state.running_max >= 4 ? std::max<std::size_t>(state.running_max / kReservedShare, 1) : 0;
+  if (has_some && state.slots + wanted + reserved > state.running_max) {
+    return Entry::kItsFlowHasEnough;
+  }
+  return start(state, generation, now) ? Entry::kIn : Entry::kNoRoom;
+}
+
+void count_in(SequenceState& state, std::uint64_t ticket, TimePoint now) {
+  const auto place = state.waiting.find(ticket);
+  std::unique_ptr<Generation> generation = std::move(place->second);
+  state.waiting.erase(place);
+  state.queue.take(ticket);
+  state.door.leave(*generation->request);
+  const std::size_t prompt = generation->input().prompt.size();
+  const std::size_t wanted = generation->input().sequences;
+  state.queue.charge(
+      generation->flow, static_cast<double>(prompt - generation->timings.cached_tokens)
+  );
+  state.slots += wanted;
+  state.slots_by_flow[generation->flow] += wanted;
+  generation->admitted = now;
+  generation->timings.queue = now - generation->enqueued;
+  generation->timings.input_tokens = prompt;
+  state.probe.queue.add(generation->timings.queue);
+  state.probe.request_prompt_tokens.add(static_cast<double>(prompt));
+  SequenceProbe::add(state.probe.prompt_tokens, prompt);
+  state.running.push_back(std::move(generation));
+}
+
+// Those outside go before whoever waits in their level or behind it.
+bool outside_goes_first(const SequenceState& state, std::size_t level) {
+  bool first = false;
+  state.each_sequence([&](const LaneSequence& sequence) {
+    const Generation& generation = *sequence.generation;
+    first = first ||
+            (sequence.phase == Phase::kOutside && !generation.stalled && generation.level <= level);
+  });
+  return first;
+}
+
+// True when somebody came in.
+bool admit_one(SequenceState& state, TimePoint now) {
+  for (const std::uint64_t ticket : state.queue.heads()) {
+    Generation& generation = *state.waiting.at(ticket);
+    if (outside_goes_first(state, generation.level)) return false;
+    const Entry entry = enter(state, generation, now);
+    if (entry == Entry::kNoRoom) return false;
+    if (entry == Entry::kItsFlowHasEnough) continue;
+    count_in(state, ticket, now);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void admit(SequenceState& state, TimePoint now) {
+  start_followers(state, now);
+  while (admit_one(state, now)) {
+  }
+}
+
+}  // namespace cortex::scheduler::actions

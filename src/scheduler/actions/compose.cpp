@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "scheduler/actions/actions.h"
+
+namespace cortex::scheduler::actions {
+namespace {
+
+using Group = SequenceState::Group;
+
+// A change of adapter may cost a tenth of the time that the adapter then has.
+constexpr int kSwitchesPerSlice = 10;
+constexpr Duration kSliceMax = std::chrono::milliseconds(250);
+// Every so many steps the prompt that came first is read first, however short the others are.
+constexpr std::uint64_t kOldestEvery = 4;
+// Logits of prompts take a row of the vocabulary each.
+constexpr std::size_t kLogprobRowsMax = 32;
+
+Group group_of(const LaneSequence& sequence) {
+  const Generation& generation = *sequence.generation;
+  return {generation.adapter.get(), generation.adapter ? generation.input().adapter_scale : 1.0F};
+}
+
+std::vector<LaneSequence*> runnable(const SequenceState& state) {
+  std::vector<LaneSequence*> found;
+  state.each_sequence([&](LaneSequence& sequence) {
+    if (sequence.inside() && !sequence.generation->stalled) found.push_back(&sequence);
+  });
+  return found;
+}
+
+// Whose turn it is: the group that runs keeps it for a slice, then whichever waited longest has it.
+Group choose_group(
+    SequenceState& state, const std::vector<LaneSequence*>& sequences, TimePoint now
+) {
+  std::set<Group> groups;
+  for (const LaneSequence* sequence : sequences) groups.insert(group_of(*sequence));
+  std::erase_if(state.turns, [&](const auto& turn) { return !groups.contains(turn.first); });
+  const Duration slice = std::min(kSwitchesPerSlice * state.cost.of_switch(), kSliceMax);
+  const bool has_slice = state.steps > 0 && now - state.slice_began < slice;
+  if (groups.contains(state.group) && (groups.size() == 1 || has_slice)) return state.group;
+  return *std::min_element(groups.begin(), groups.end(), [&](const Group& a, const Group& b) {
+    const auto turn = [&](const Group& group) {
+      const auto found = state.turns.find(group);
+      return found == state.turns.end() ? 0 : found->second;
+    };
+    return turn(a) < turn(b);
+  });
+}
+
+// What the policy chooses from, and whose it is.
+struct Candidates {
+  std::vector<LaneSequence*> decoding;
+  std::vector<LaneSequence*> reading;
+  std::vector<StepDecoder> decoders;
+  std::vector<StepReader> readers;
+};
+
+void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& reading) {
+  const bool oldest_first = state.steps % kOldestEvery == 0;
+  std::stable_sort(reading.begin(), reading.end(), [&](const auto* a, const auto* b) {
+    const Generation& left = *a->generation;
+    const Generation& right = *b->generation;
+    if (left.level != right.level) return left.level < right.level;
+    if (oldest_first) return a->order < b->order;
+    if (left.flow != right.flow) {
+      return state.queue.given(left.flow) < state.queue.given(right.flow);
+    }
+    return a->pending() < b->pending();
+  });
+}
+
+std::size_t flow_number(std::vector<const std::string*>& names, const std::string& flow) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (*names[i] == flow) return i;
+  }
+  names.push_back(&flow);
+  return names.size() - 1;
+}
+
+Candidates candidates_of(
+    const SequenceState& state, const std::vector<LaneSequence*>& sequences, const Group& group
+) {
+  Candidates out;
+  for (LaneSequence* sequence : sequences) {
+    if (group_of(*sequence) != group) continue;
+    (sequence->decodes() ? out.decoding : out.reading).push_back(sequence);
+  }
+  std::stable_sort(out.decoding.begin(), out.decoding.end(), [](const auto* a, const auto* b) {
+    return a->last_step < b->last_step;
+  });
+  sort_readers(state, out.reading);
+  std::vector<const std::string*> names;
+  for (const LaneSequence* sequence : out.decoding) {
+    out.decoders.push_back({sequence->computed, flow_number(names, sequence->generation->flow)});
+  }
+  for (const LaneSequence* sequence : out.reading) {
+    const bool logprobs = sequence->generation->input().prompt_logprobs;
+    out.readers.push_back(
+        {sequence->computed,
+         sequence->pending(),
+         flow_number(names, sequence->generation->flow),
+         logprobs ? kLogprobRowsMax : 0}
+    );
+  }
+  return out;
+}
+
+void add_rows(SequenceState& state, LaneSequence& sequence, std::size_t count) {
+  const bool all_outputs = sequence.generation->input().prompt_logprobs && sequence.answer() == 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t position = sequence.computed + i;
+    backend::StepRow row;
+    row.token = sequence.tokens[position];
+    row.position = static_cast<std::int32_t>(position);
+    row.sequence = sequence.id;
+    row.output = all_outputs || position + 1 == sequence.tokens.size();
+    state.rows.push_back(row);
+  }
+  sequence.step_rows = count;
+  sequence.step_last_row = state.rows.size() - 1;
+  state.members.push_back(&sequence);
+}
+
+void begin_group(SequenceState& state, const Group& group, TimePoint now) {
+  if (state.steps == 0 || state.group != group) {
+    if (state.steps > 0) SequenceProbe::add(state.probe.adapter_switches);
+    state.slice_began = now;
+  }
+  state.group = group;
+  state.turns[group] = state.steps + 1;
+}
+
+void fill_step(SequenceState& state, const Candidates& candidates, const StepPlan& plan) {
+  state.rows.clear();
+  state.members.clear();
+  for (const std::size_t i : plan.decoders) add_rows(state, *candidates.decoding[i], 1);
+  for (const StepPlan::Chunk& chunk : plan.chunks) {
+    add_rows(state, *candidates.reading[chunk.reader], chunk.tokens);
+  }
+  state.shape = plan.shape;
+  state.step_streams.clear();
+  for (const LaneSequence* member : state.members) {
+    state.step_streams.push_back(member->generation->stream);
+  }
+  state.step.rows = state.rows;
+  state.step.adapter = state.group.first != nullptr ? state.group.first->adapter.get() : nullptr;
+  state.step.adapter_scale = state.group.second;
+  // A step is given up once nobody wants anything of it.
+  state.step.abort = [&state] {
+    if (state.closing.load(std::memory_order_relaxed)) return true;
+    return std::all_of(
+        state.step_streams.begin(),
+        state.step_streams.end(),
+        [](const auto& stream) { return stream->cancelled(); }
+    );
+  };
+}
+
+}  // namespace
+
+bool compose(SequenceState& state, TimePoint now) {
+  for (;;) {
+    const std::vector<LaneSequence*> sequences = runnable(state);
+    if (sequences.empty()) return false;
+    const Group group = choose_group(state, sequences, now);
+    const Candidates candidates = candidates_of(state, sequences, group);
+    StepView view;
+    view.decoders = candidates.decoders;
+    view.readers = candidates.readers;
+    view.rows_max = std::max<std::size_t>(state.backend.model().step_rows_max, 1);
+    view.switched = state.steps > 0 && state.group != group;
+    const StepPlan plan = state.policy.next(view, state.cost);
+    const std::size_t rows = plan.shape.decode_rows + plan.shape.prompt_rows;
+    CHECK(rows > 0, "a step without rows");
+    const std::size_t inside = state.running_max - state.free_ids.size();
+    CHECK(make_room(state, rows, now), "one sequence alone fits into memory");
+    // Whoever had to go may have been in the plan.
+    if (state.running_max - state.free_ids.size() != inside) continue;
+    begin_group(state, group, now);
+    fill_step(state, candidates, plan);
+    return true;
+  }
+}
+
+}  // namespace cortex::scheduler::actions

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/actions/actions.h"
+
+namespace cortex::scheduler::actions {
+namespace {
+
+using Phase = LaneSequence::Phase;
+
+// Tokens of one sequence that a slow reader may leave before its sequences pause.
+constexpr std::size_t kUnsentMax = 16;
+
+std::string model_text(
+    const SequenceState& state, std::string_view before, std::string_view after
+) {
+  std::string text(before);
+  text += " of model '";
+  text += state.options.identity.name;
+  text += "' ";
+  text += after;
+  return text;
+}
+
+// Why a request may not go on; OK when it may.
+Status why_over(const SequenceState& state, const Generation& generation, TimePoint now) {
+  if (!generation.failure.ok()) return generation.failure;
+  if (generation.stream->cancelled()) return {Code::kCancelled, "the client left"};
+  if (generation.request->deadline <= now) {
+    return {Code::kDeadlineExceeded, model_text(state, "a sequence", "ran into its deadline")};
+  }
+  return {};
+}
+
+void count_end(SequenceState& state, const Status& status) {
+  SequenceProbe& probe = state.probe;
+  if (status.ok()) return;
+  switch (status.code()) {
+    case Code::kCancelled:
+      return SequenceProbe::add(probe.cancelled);
+    case Code::kDeadlineExceeded:
+      return SequenceProbe::add(probe.expired);
+    case Code::kUnavailable:
+      return SequenceProbe::add(probe.rejected_closed);
+    default:
+      return SequenceProbe::add(probe.failed);
+  }
+}
+
+void end_waiting(SequenceState& state, std::uint64_t ticket, Status status, TimePoint now) {
+  const auto place = state.waiting.find(ticket);
+  const std::unique_ptr<Generation> generation = std::move(place->second);
+  state.waiting.erase(place);
+  state.queue.drop(ticket);
+  state.door.leave(*generation->request);
+  generation->timings.queue = now - generation->enqueued;
+  count_end(state, status);
+  generation->stream->finish(std::move(status), generation->timings);
+}
+
+void retire_waiting(SequenceState& state, TimePoint now) {
+  std::vector<std::pair<std::uint64_t, Status>> over;
+  for (const auto& [ticket, generation] : state.waiting) {
+    Status status = why_over(state, *generation, now);
+    if (status.ok() && generation->expires <= now) {
+      status = Status(
+          Code::kDeadlineExceeded, model_text(state, "the queue", "took longer than allowed")
+      );
+    }
+    if (!status.ok()) over.emplace_back(ticket, std::move(status));
+  }
+  for (auto& [ticket, status] : over) end_waiting(state, ticket, std::move(status), now);
+}
+
+// Sends what waits to be sent; the last part of all goes with the end.
+void deliver(SequenceState& state, Generation& generation) {
+  const std::size_t kept = generation.ended() ? 1 : 0;
+  auto& unsent = generation.unsent;
+  if (unsent.size() <= kept) {
+    generation.stalled = false;
+    return;
+  }
+  if (!std::exchange(generation.listens, true) && state.options.wake) {
+    generation.stream->on_room(state.options.wake);
+  }
+  std::size_t sent = 0;
+  while (unsent.size() - sent > kept) {
+    ResponsePart part = std::move(unsent[sent]);
+    if (!generation.stream->write(std::move(part))) {
+      unsent[sent] = std::move(std::get<TokenOutput>(part));
+      break;
+    }
+    ++sent;
+  }
+  unsent.erase(unsent.begin(), unsent.begin() + static_cast<std::ptrdiff_t>(sent));
+  const bool stalls = std::any_of(unsent.begin(), unsent.end(), [](const TokenOutput& output) {
+    return output.tokens.size() >= kUnsentMax;
+  });
+  if (stalls && !generation.stalled) SequenceProbe::add(state.probe.pauses);
+  // It goes on once everything was taken, so that a reader at the edge does not make it stutter.
+  generation.stalled = unsent.size() > kept && (stalls || generation.stalled);
+}
+
+void free_sequence(SequenceState& state, LaneSequence& sequence) {
+  leave_memory(state, sequence);
+  drop_saved(state, sequence);
+  sequence.phase = Phase::kEnded;
+  sequence.sampler.reset();
+  sequence.constraint.reset();
+}
+
+void free_places(SequenceState& state, Generation& generation) {
+  for (const auto& sequence : generation.sequences) free_sequence(state, *sequence);
+  const std::size_t places = generation.input().sequences;
+  state.slots -= places;
+  const auto flow = state.slots_by_flow.find(generation.flow);
+  flow->second -= places;
+  if (flow->second == 0) state.slots_by_flow.erase(flow);
+  state.queue.leave(generation.flow);
+}
+
+void finish(SequenceState& state, Generation& generation, const Status& status, TimePoint now) {
+  free_places(state, generation);
+  count_end(state, status);
+  SequenceProbe& probe = state.probe;
+  probe.end_to_end.add(now - generation.request->arrival);
+  if (generation.first_token != TimePoint{}) probe.decode.add(now - generation.first_token);
+  probe.request_generated_tokens.add(static_cast<double>(generation.timings.output_tokens));
+  state.pace_tokens += static_cast<double>(generation.timings.input_tokens);
+  if (!status.ok()) return generation.stream->finish(status, generation.timings);
+  CHECK(generation.unsent.size() == 1, "the end of a sequence is a part");
+  generation.stream->finish(std::move(generation.unsent.front()), generation.timings);
+}
+
+// True when it is over.
+bool retire_running(SequenceState& state, Generation& generation, TimePoint now) {
+  Status status = why_over(state, generation, now);
+  if (status.ok() || !generation.stream->cancelled()) deliver(state, generation);
+  if (status.ok() && !(generation.ended() && generation.unsent.size() == 1)) return false;
+  finish(state, generation, status, now);
+  return true;
+}
+
+}  // namespace
+
+TokenOutput& output_of(LaneSequence& sequence) {
+  Generation& generation = *sequence.generation;
+  for (TokenOutput& output : generation.unsent) {
+    if (output.sequence == sequence.index) return output;
+  }
+  TokenOutput& output = generation.unsent.emplace_back();
+  output.sequence = sequence.index;
+  if (sequence.index == 0) output.prompt = std::exchange(generation.prompt_logprobs, {});
+  return output;
+}
+
+void end_sequence(SequenceState& state, LaneSequence& sequence, FinishReason reason) {
+  output_of(sequence).finish = reason;
+  SequenceProbe::add(
+      reason == FinishReason::kStop ? state.probe.finished_stop : state.probe.finished_length
+  );
+  publish(state, sequence, sequence.last_token);
+  free_sequence(state, sequence);
+}
+
+void retire(SequenceState& state, TimePoint now) {
+  retire_waiting(state, now);
+  std::erase_if(state.running, [&](const std::unique_ptr<Generation>& generation) {
+    return retire_running(state, *generation, now);
+  });
+  if (state.shares_prefixes) apply_moves(state, state.tree.collect());
+}
+
+void end_all(SequenceState& state, const Status& status, TimePoint now) {
+  while (!state.waiting.empty()) end_waiting(state, state.waiting.begin()->first, status, now);
+  for (const auto& generation : state.running) {
+    deliver(state, *generation);
+    finish(state, *generation, status, now);
+  }
+  state.running.clear();
+}
+
+}  // namespace cortex::scheduler::actions

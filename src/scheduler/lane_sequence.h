@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/sequence_backend.h"
+#include "base/clock.h"
+#include "cache/prefix_tree.h"
+#include "request/request.h"
+#include "request/response_stream.h"
+
+namespace cortex::scheduler {
+
+// An adapter under the name that requests give. `number` is new with every load: what was computed
+// with one adapter is never taken for another's of the same name.
+struct NamedAdapter {
+  std::string name;
+  std::uint64_t number = 0;
+  std::shared_ptr<const backend::SequenceAdapter> adapter;
+};
+
+// A request on its way into the lane.
+struct SequenceArrival {
+  std::shared_ptr<const Request> request;
+  std::shared_ptr<ResponseStream> stream;
+  std::shared_ptr<const NamedAdapter> adapter;  // null: the base model
+  TimePoint submitted{};
+};
+
+// Cells that forks share and the prefix tree does not hold; counted once while a fork is there.
+struct SharedCells {
+  SharedCells(std::size_t count, std::size_t& sum) : cells(count), total(sum) { total += cells; }
+  ~SharedCells() { total -= cells; }
+  SharedCells(const SharedCells&) = delete;
+  SharedCells& operator=(const SharedCells&) = delete;
+
+  std::size_t cells;
+  std::size_t& total;
+};
+
+struct Generation;
+
+// One sequence of a generation. What it computes next is tokens[computed …]: its prompt, or the
+// token that was drawn last, or both again after it was outside.
+struct LaneSequence {
+  enum class Phase : std::uint8_t {
+    kOutside,    // has nothing in memory; comes back in its turn
+    kFollowing,  // waits for a prompt that is being read and begins as its own does
+    kInside,     // has an id, and its computed tokens are in memory
+    kEnded,
+  };
+
+  Generation* generation = nullptr;
+  std::uint32_t index = 0;
+  std::uint64_t order = 0;  // of admission
+  Phase phase = Phase::kOutside;
+  backend::SequenceId id = -1;
+
+  std::vector<Token> tokens;  // prompt and answer
+  std::size_t prompt = 0;     // of these
+  std::size_t computed = 0;   // of these, in memory
+  // Whose cells its computed tokens are: the tree's, kept by the pin; its own; shared with forks.
+  std::size_t own_cells = 0;
+  std::shared_ptr<SharedCells> shared;
+  cache::PrefixTree::Pin pin;
+
+  std::unique_ptr<backend::TokenSampler> sampler;
+  std::unique_ptr<TokenConstraint> constraint;
+
+  std::uint64_t leader = 0;       // kFollowing: the order of whom it follows
+  std::size_t leader_tokens = 0;  // and how many tokens they share
+  std::vector<std::byte> saved;   // kOutside: its memory, or empty
+  std::size_t saved_tokens = 0;
+  std::uint64_t last_step = 0;
+  TimePoint last_token{};
+  // In the step that runs.
+  std::size_t step_rows = 0;
+  std::size_t step_last_row = 0;
+
+  [[nodiscard]] std::size_t answer() const { return tokens.size() - prompt; }
+  [[nodiscard]] std::size_t pending() const { return tokens.size() - computed; }
+  [[nodiscard]] bool inside() const { return phase == Phase::kInside; }
+  // It goes on token by token; else a prompt, or what was computed before, is read.
+  [[nodiscard]] bool decodes() const { return answer() > 0 && pending() == 1; }
+};
+
+// A request in the lane.
+struct Generation {
+  std::uint64_t ticket = 0;
+  std::shared_ptr<const Request> request;
+  std::shared_ptr<ResponseStream> stream;
+  std::shared_ptr<const NamedAdapter> adapter;
+  cache::PrefixSpace space;
+  std::string flow;
+  std::size_t level = 0;
+  std::uint64_t seed = 0;
+  TimePoint enqueued{};
+  TimePoint expires = kNoDeadline;  // while it waits
+
+  TimePoint admitted{};
+  TimePoint first_token{};
+  std::uint64_t last_step = 0;
+  Timings timings;
+  std::vector<std::unique_ptr<LaneSequence>> sequences;  // none while it waits; forks come later
+  std::vector<TokenOutput> unsent;  // at most one for each sequence, in the order they were drawn
+  std::vector<SampledToken> prompt_logprobs;
+  Status failure;
+  bool listens = false;  // on_room was set
+  bool forgets = false;  // its adapter was removed: it leaves nothing in the prefix tree
+  bool stalled = false;  // the reader is so slow that the sequences pause
+
+  [[nodiscard]] const SequenceInput& input() const {
+    return std::get<SequenceInput>(request->input);
+  }
+  [[nodiscard]] bool forked() const { return sequences.size() == input().sequences; }
+  [[nodiscard]] bool ended() const {
+    if (!forked()) return false;
+    for (const auto& sequence : sequences) {
+      if (sequence->phase != LaneSequence::Phase::kEnded) return false;
+    }
+    return true;
+  }
+};
+
+}  // namespace cortex::scheduler

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scheduler/sequence_probe.h"
+
+namespace cortex::scheduler {
+
+SequenceCounts SequenceProbe::read() const {
+  const auto now = [](const Counter& counter) { return counter.load(std::memory_order_relaxed); };
+  SequenceCounts out;
+  out.accepted = now(accepted);
+  out.finished_stop = now(finished_stop);
+  out.finished_length = now(finished_length);
+  out.failed = now(failed);
+  out.cancelled = now(cancelled);
+  out.expired = now(expired);
+  out.rejected_requests = now(rejected_requests);
+  out.rejected_tokens = now(rejected_tokens);
+  out.rejected_closed = now(rejected_closed);
+  out.rejected_invalid = now(rejected_invalid);
+  out.rejected_adapter = now(rejected_adapter);
+  out.prompt_tokens = now(prompt_tokens);
+  out.cached_tokens = now(cached_tokens);
+  out.computed_tokens = now(computed_tokens);
+  out.generated_tokens = now(generated_tokens);
+  out.prefix_queries = now(prefix_queries);
+  out.prefix_hits = now(prefix_hits);
+  out.prefix_waits = now(prefix_waits);
+  out.preemptions_kept = now(preemptions_kept);
+  out.preemptions_recomputed = now(preemptions_recomputed);
+  out.engine_full = now(engine_full);
+  out.evicted_cells = now(evicted_cells);
+  out.pauses = now(pauses);
+  out.adapter_switches = now(adapter_switches);
+  out.steps = now(steps);
+  out.step_failures = now(step_failures);
+  out.step_aborts = now(step_aborts);
+  out.running = now(running);
+  out.preempted = now(preempted);
+  out.waiting = now(waiting);
+  out.waiting_tokens = now(waiting_tokens);
+  out.cells_used = now(cells_used);
+  out.cells_total = now(cells_total);
+  out.prefix_cells = now(prefix_cells);
+  out.saved_bytes = now(saved_bytes);
+  out.first_token = first_token.read();
+  out.inter_token = inter_token.read();
+  out.queue = queue.read();
+  out.prefill = prefill.read();
+  out.decode = decode.read();
+  out.end_to_end = end_to_end.read();
+  out.step = step.read();
+  out.request_prompt_tokens = request_prompt_tokens.read();
+  out.request_generated_tokens = request_generated_tokens.read();
+  out.step_rows = step_rows.read();
+  return out;
+}
+
+}  // namespace cortex::scheduler

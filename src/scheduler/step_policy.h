@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "scheduler/step_cost.h"
+
+namespace cortex::scheduler {
+
+// A sequence that may draw its next token.
+struct StepDecoder {
+  std::size_t position = 0;
+  std::size_t flow = 0;  // whose it is; any number
+};
+
+// A sequence whose prompt is being read.
+struct StepReader {
+  std::size_t position = 0;
+  std::size_t remaining = 0;
+  std::size_t flow = 0;
+  std::size_t chunk_max = 0;  // 0: none
+};
+
+struct StepView {
+  std::span<const StepDecoder> decoders;  // that waited longest first
+  std::span<const StepReader> readers;    // to be served first, first
+  std::size_t rows_max = 1;
+  bool switched = false;  // the adapter is another than the last step's
+};
+
+// Indices into the view.
+struct StepPlan {
+  struct Chunk {
+    std::size_t reader = 0;
+    std::size_t tokens = 0;
+    bool operator==(const Chunk&) const = default;
+  };
+  std::vector<std::size_t> decoders;
+  std::vector<Chunk> chunks;
+  StepShape shape;
+};
+
+// What the next step of a language model carries. Decodes come first, so that streams keep flowing;
+// prompts get what time the target leaves, priced by the cost model.
+//
+// While anybody decodes, a step with prompts takes 2.2 times the one without, or the owner's
+// interval, which is held between 1.67 and 2.5 times: running streams keep at least 40 % of their
+// quiet rate and prompts at least 40 % of theirs. Nobody decodes: prompts fill the step.
+//
+// Decodes of several flows share a step's time fairly: rows are taken from each flow in turn until
+// the step costs as much as all flows would take alone one after the other. Where rows come cheap
+// that is all of them; where each costs its full time, a flow of many streams gets no more than one
+// of few. A flow that reads prompts beside its streams, among other flows' streams, takes both from
+// its own share. Pure.
+class StepPolicy {
+ public:
+  static constexpr std::size_t kChunkMin = 16;
+
+  // `token_interval`: wanted gap between the tokens of a stream while prompts are read; 0: by what
+  // is measured.
+  explicit StepPolicy(std::chrono::microseconds token_interval) : interval_(token_interval) {}
+
+  [[nodiscard]] StepPlan next(const StepView& view, const StepCost& cost) const;
+
+ private:
+  void add_decoders(const StepView& view, const StepCost& cost, StepPlan& plan) const;
+  void add_chunks(const StepView& view, const StepCost& cost, StepPlan& plan) const;
+  [[nodiscard]] double share(Duration quiet) const;
+
+  std::chrono::microseconds interval_;
+};
+
+}  // namespace cortex::scheduler

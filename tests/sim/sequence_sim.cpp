@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// Simulates the lane of a language model on a virtual clock: arrivals, forks, adapters, clients
+// that leave or read slowly, deadlines, steps that fail and a memory that is too small, in an order
+// that a seed decides. Drives the very SequenceCore that serves, over the synthetic model, whose
+// every token follows from all tokens before it. After every step nothing may be lost, doubled or
+// leaked, and in the end every answer is what its request would have got alone.
+//
+//   sequence_sim SEEDS [FIRST]
+//
+// On a failure it prints the seed; `sequence_sim 1 SEED` repeats it.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "scheduler/sequence_core.h"
+#include "scheduler/testing/sequence_driver.h"
+
+namespace cortex::scheduler {
+namespace {
+
+using std::chrono::microseconds;
+using testing::prompt_of;
+using testing::sequence_input;
+using testing::sequence_request;
+using testing::SequenceClient;
+using testing::SequenceDriver;
+using Keys = SequenceDriver::Keys;
+
+constexpr std::size_t kAdapters = 3;
+// Steps that a sequence in memory may wait for rows.
+constexpr std::uint64_t kStepsWithoutRowsMax = 2000;
+
+std::shared_ptr<const backend::SequenceAdapter> load_adapter(
+    backend::SyntheticSequences& backend, std::size_t number
+) {
+  const auto file =
+      std::filesystem::temp_directory_path() / ("sequence_sim_adapter_" + std::to_string(number));
+  if (!std::filesystem::exists(file)) {
+    std::ofstream(file) << "synthetic adapter\n" << number << "\n";
+  }
+  auto loaded = backend.load_adapter(file);
+  CHECK(loaded.ok(), "the adapter is one");
+  return *loaded;
+}
+
+// A request as the simulation knows it.
+struct Asked {
+  std::shared_ptr<SequenceClient> client;
+  std::shared_ptr<const NamedAdapter> adapter;
+  std::shared_ptr<const Request> request;
+  bool refused = false;
+};
+
+class SequenceWorld {
+ public:
+  explicit SequenceWorld(std::uint64_t seed) : random_(seed), driver_(make_keys(), make_options()) {
+    for (std::size_t i = 0; i < kAdapters; ++i) add_adapter(i);
+    for (std::size_t i = 0; i < 4; ++i) stems_.push_back(prompt_of(10 + pick(120), 500 + i));
+  }
+
+  // The first thing that did not hold; empty when all did.
+  std::string_view live() {
+    const std::size_t events = 150 + pick(250);
+    for (std::size_t i = 0; i < events && fault_.empty(); ++i) happen();
+    for (Asked& asked : asked_) resume(*asked.client);
+    for (std::size_t quiet = 0; quiet < 3 && fault_.empty();) quiet = turn() ? 0 : quiet + 1;
+    check_end();
+    return fault_;
+  }
+
+ private:
+  std::size_t pick(std::size_t below) {
+    return below == 0 ? 0 : std::uniform_int_distribution<std::size_t>(0, below - 1)(random_);
+  }
+  bool chance(std::size_t percent) { return pick(100) < percent; }
+
+  void require(bool holds, std::string_view what) {
+    if (!holds && fault_.empty()) fault_ = what;
+  }
+
+  Keys make_keys() {
+    Keys keys;
+    cuts_ = chance(80);
+    cells_ = 200 + pick(chance(50) ? 300 : 3000);
+    keys["cells"] = std::to_string(cells_);
+    keys["context_length"] = std::to_string(100 + pick(300));
+    keys["sequences_max"] = std::to_string(3 + pick(40));
+    keys["step_rows_max"] = std::to_string(1 + pick(chance(50) ? 16 : 200));
+    keys["can_cut"] = cuts_ ? "true" : "false";
+    keys["part_rows"] = std::to_string(1 + pick(32));
+    keys["step_us"] = std::to_string(pick(5000));
+    keys["row_us"] = std::to_string(pick(3000));
+    keys["cell_ns"] = std::to_string(pick(2000));
+    keys["end_every"] = chance(50) ? "30" : "0";
+    end_every_ = keys["end_every"];
+    if (chance(30)) {
+      keys["fail_every"] = std::to_string(5 + pick(60));
+      const std::vector<std::string> codes = {"internal", "cancelled", "resource_exhausted"};
+      keys["fail_code"] = codes[pick(3)];
+      fails_ = true;
+      // Of such a model only a step that nobody wants is cancelled, or it reads again and again.
+      if (!cuts_ && keys["fail_code"] == "cancelled") keys["fail_code"] = "internal";
+    }
+    keys["fail_rows"] = std::to_string(pick(3));
+    return keys;
+  }
+
+  SequenceCoreOptions make_options() {
+    SequenceCoreOptions options;
+    options.running_max = chance(50) ? 0 : 1 + pick(8);
+    options.queue_requests_max = 1 + pick(40);
+    options.prefix_cache = chance(85);
+    options.token_interval = microseconds(chance(70) ? 0 : pick(50'000));
+    options.saved_bytes_max = chance(30) ? 0 : std::size_t{1} << 20;
+    options.seed = random_();
+    return options;
+  }
+
+  void add_adapter(std::size_t i) {
+    auto adapter = std::make_shared<NamedAdapter>();
+    adapter->name = "a" + std::to_string(i);
+    adapter->number = ++adapter_numbers_;
+    adapter->adapter = load_adapter(driver_.backend(), i + adapter->number % 2 * kAdapters);
+    adapters_[i] = std::move(adapter);
+  }
+
+  // One thing that happens.
+  void happen() {
+    if (chance(30)) {
+      ask();
+    } else if (chance(6)) {
+      if (Asked* asked = somebody()) asked->client->stream->cancel();
+    } else if (chance(8)) {
+      if (Asked* asked = somebody()) asked->client->reads = false;
+    } else if (chance(20)) {
+      if (Asked* asked = somebody()) resume(*asked->client);
+    } else if (chance(3)) {
+      swap_adapter(pick(kAdapters));
+    } else if (chance(10)) {
+      driver_.clock().advance(microseconds(pick(20'000)));
+    } else {
+      for (std::size_t i = pick(6); i > 0; --i) turn();
+    }
+  }
+
+  Asked* somebody() {
+    const std::size_t recent = std::min<std::size_t>(asked_.size(), 20);
+    return recent == 0 ? nullptr : &asked_[asked_.size() - 1 - pick(recent)];
+  }
+
+  static void resume(SequenceClient& client) {
+    client.reads = true;
+    client.read();
+  }
+
+  void swap_adapter(std::size_t i) {
+    const auto old = adapters_[i];
+    add_adapter(i);
+    driver_.core().forget_adapter(*old);
+  }
+
+  std::vector<Token> make_prompt() {
+    std::vector<Token> prompt;
+    if (chance(60)) {
+      const auto& stem = stems_[pick(stems_.size())];
+      prompt.assign(
+          stem.begin(), stem.begin() + static_cast<std::ptrdiff_t>(1 + pick(stem.size()))
+      );
+    }
+    const auto rest = prompt_of(1 + pick(60), pick(1000));
+    prompt.insert(prompt.end(), rest.begin(), rest.end());
+    // A conversation that goes on.
+    if (chance(20) && !asked_.empty()) {
+      const SequenceClient& before = *asked_[pick(asked_.size())].client;
+      prompt = std::get<SequenceInput>(before.request->input).prompt;
+      if (!before.answers.empty()) {
+        prompt.insert(prompt.end(), before.answers[0].begin(), before.answers[0].end());
+      }
+    }
+    return prompt;
+  }
+
+  void ask() {
+    auto request = sequence_request(make_prompt(), 1 + pick(60), "key" + std::to_string(pick(3)));
+    SequenceInput& input = sequence_input(*request);
+    input.ignore_end = chance(50);
+    input.sampling.seed = pick(50);
+    input.sequences = chance(20) ? 1 + pick(4) : 1;
+    input.adapter_scale = chance(80) ? 1.0F : 0.5F;
+    input.prompt_logprobs = chance(5);
+    if (chance(10)) input.cache_salt = "salt";
+    request->priority = chance(20) ? 1 + pick(4) : 0;
+    if (chance(8)) request->deadline = driver_.clock().now() + microseconds(pick(2'000'000));
+    if (chance(8)) request->queue_timeout = microseconds(1 + pick(500'000));
+    if (chance(20)) request->principal.tenant = "other";
+    Asked asked;
+    asked.request = request;
+    if (chance(30)) asked.adapter = adapters_[pick(kAdapters)];
+    asked.client = driver_.ask(request, asked.adapter);
+    asked.refused = asked.client->ended;
+    asked_.push_back(std::move(asked));
+  }
+
+  // One turn of the lane; time passes where it has nothing to run.
+  bool turn() {
+    const bool ran = driver_.step();
+    if (!ran) driver_.clock().advance(microseconds(20'000));
+    check_memory();
+    check_bounds();
+    return ran;
+  }
+
+  // The engine's memory is what we believe it to be, cell by cell.
+  void check_memory() {
+    const SequenceState& state = driver_.state();
+    require(
+        driver_.backend().counts().cells_used == state.cells_used(), "cells were lost or leaked"
+    );
+    require(state.cells_used() <= state.capacity, "more cells are used than there are");
+    std::size_t own = 0;
+    std::size_t inside = 0;
+    state.each_sequence([&](const LaneSequence& sequence) {
+      own += sequence.own_cells;
+      require(sequence.inside() == (sequence.id >= 0), "an id without a place in memory");
+      if (!sequence.inside()) return;
+      ++inside;
+      if (state.steps % 4 != 0) return;
+      const auto held = driver_.backend().tokens_of(sequence.id);
+      require(
+          held.size() == sequence.computed &&
+              std::equal(held.begin(), held.end(), sequence.tokens.begin()),
+          "a sequence holds other tokens than its own"
+      );
+      require(
+          sequence.generation->stalled || state.steps < sequence.last_step + kStepsWithoutRowsMax ||
+              sequence.last_step == 0,
+          "a sequence starves"
+      );
+    });
+    require(own == state.own_cells, "cells of sequences are counted wrongly");
+    require(inside + state.free_ids.size() == state.running_max, "ids were lost or doubled");
+  }
+
+  void check_bounds() {
+    const SequenceState& state = driver_.state();
+    require(state.door.requests() == state.waiting.size(), "the queue's places are wrong");
+    require(state.queue.size() == state.waiting.size(), "the queue lost a request");
+    require(state.waiting.size() <= state.options.queue_requests_max, "the queue is too long");
+    require(state.saved_bytes <= state.options.saved_bytes_max, "too many states are kept");
+    std::size_t slots = 0;
+    for (const auto& generation : state.running) {
+      slots += generation->input().sequences;
+      for (const TokenOutput& output : generation->unsent) {
+        require(output.tokens.size() <= 16, "too much is kept for a slow reader");
+      }
+    }
+    require(slots == state.slots && slots <= state.running_max, "more run than may");
+  }
+
+  void check_end() {
+    if (!fault_.empty()) return;
+    const SequenceState& state = driver_.state();
+    require(state.waiting.empty() && state.running.empty(), "somebody never ended");
+    require(state.cells_used() == state.tree.cells(), "cells of nobody are left");
+    require(state.saved_bytes == 0, "a state of nobody is kept");
+    for (const Asked& asked : asked_) {
+      require(asked.client->ended, "a request never ended");
+      if (fault_.empty() && !asked.refused) check_answer(asked);
+    }
+  }
+
+  // What this request says when nobody else is there.
+  std::vector<std::vector<Token>> alone(const Asked& asked) const {
+    SequenceDriver driver(Keys{
+        {"end_every", end_every_},
+        {"context_length", std::to_string(driver_.state().length_max)},
+        {"sequences_max", "4"},
+        {"can_cut", "false"},
+    });
+    const auto request = std::make_shared<Request>(*asked.request);
+    request->deadline = kNoDeadline;
+    const auto client = driver.ask(request, asked.adapter);
+    driver.run();
+    return client->answers;
+  }
+
+  void check_answer(const Asked& asked) {
+    const SequenceClient& client = *asked.client;
+    const auto wanted = alone(asked);
+    if (client.status().ok()) {
+      require(client.answers == wanted, "an answer differs from the one alone");
+      for (const FinishReason reason : client.finishes) {
+        require(reason != FinishReason::kNone, "a sequence ended without a reason");
+      }
+      return;
+    }
+    const Code code = client.status().code();
+    require(
+        code == Code::kCancelled || code == Code::kDeadlineExceeded ||
+            (fails_ && (code == Code::kInternal || code == Code::kResourceExhausted)),
+        "a request failed without a reason"
+    );
+    for (std::size_t i = 0; i < client.answers.size(); ++i) {
+      const auto& said = client.answers[i];
+      require(
+          i < wanted.size() && said.size() <= wanted[i].size() &&
+              std::equal(said.begin(), said.end(), wanted[i].begin()),
+          "the begin of an answer differs from the one alone"
+      );
+    }
+  }
+
+  std::mt19937_64 random_;
+  bool cuts_ = true;
+  bool fails_ = false;
+  std::size_t cells_ = 0;
+  std::string end_every_;
+  SequenceDriver driver_;
+  std::array<std::shared_ptr<const NamedAdapter>, kAdapters> adapters_;
+  std::uint64_t adapter_numbers_ = 0;
+  std::vector<std::vector<Token>> stems_;
+  std::vector<Asked> asked_;
+  std::string_view fault_;
+};
+
+// Principals that always have something waiting get the same, however large their requests are and
+// however many they ask at once.
+std::string_view share_fairly(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::size_t below) { return random() % below; };
+  SequenceDriver driver(Keys{
+      {"cells", std::to_string(600 + pick(3000))},
+      {"step_us", std::to_string(1000 + pick(9000))},
+      {"row_us", std::to_string(100 + pick(4000))},
+      {"sequences_max", std::to_string(16 + pick(48))},
+  });
+  const std::size_t principals = 2 + pick(2);
+  std::vector<std::vector<std::shared_ptr<SequenceClient>>> clients(principals);
+  std::vector<std::size_t> prompt_sizes;
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < principals; ++i) {
+    prompt_sizes.push_back(10 + pick(150));
+    widths.push_back(20 + pick(40));
+  }
+  const std::size_t answer = 20 + pick(30);
+  std::vector<double> given(principals, 0);
+  std::uint64_t number = 0;
+  for (std::size_t steps = 0; steps < 1200; ++steps) {
+    for (std::size_t i = 0; i < principals; ++i) {
+      std::erase_if(clients[i], [&](const auto& client) {
+        if (client->ended) given[i] += static_cast<double>(prompt_sizes[i] + 2 * answer);
+        return client->ended;
+      });
+      while (clients[i].size() < widths[i]) {
+        clients[i].push_back(driver.ask(sequence_request(
+            prompt_of(prompt_sizes[i], ++number), answer, "key" + std::to_string(i)
+        )));
+      }
+    }
+    if (!driver.step()) return "a lane with requests stands still";
+  }
+  for (auto& waiting : clients) {
+    for (const auto& client : waiting) client->stream->cancel();
+  }
+  // Each has at most its running requests more or less.
+  const double largest =
+      static_cast<double>(*std::max_element(prompt_sizes.begin(), prompt_sizes.end()) + 2 * answer);
+  const double bound = largest * static_cast<double>(driver.state().running_max + 1);
+  const auto [least, most] = std::minmax_element(given.begin(), given.end());
+  return *most - *least <= bound ? "" : "a principal got more than its share";
+}
+
+}  // namespace
+}  // namespace cortex::scheduler
+
+int main(int argc, char** argv) {
+  const std::uint64_t seeds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 100;
+  const std::uint64_t first = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    std::string_view fault = cortex::scheduler::SequenceWorld(seed).live();
+    if (fault.empty() && seed % 10 == 0) fault = cortex::scheduler::share_fairly(seed);
+    if (fault.empty()) continue;
+    std::printf(
+        "seed %llu: %s\n", static_cast<unsigned long long>(seed), std::string(fault).c_str()
+    );
+    return 1;
+  }
+  std::printf("%llu seeds held\n", static_cast<unsigned long long>(seeds));
+  return 0;
+}

@@ -12,10 +12,10 @@ namespace cortex::text {
 
 // What a template is given beside the conversation.
 struct TemplateInput {
-  std::string messages;   // JSON array as OpenAI's chat API has it; `content` is a string
-  std::string tools;      // JSON array of {"type":"function","function":{…}}; empty: none
-  std::string arguments;  // JSON object of further variables; empty: none
-  std::int64_t now = 0;   // seconds since the epoch, for strftime_now
+  std::string messages;     // JSON array as OpenAI's chat API has it; `content` is a string
+  std::string tools{};      // JSON array of {"type":"function","function":{…}}; empty: none
+  std::string arguments{};  // JSON object of further variables; empty: none
+  std::int64_t now = 0;     // seconds since the epoch, for strftime_now
   bool add_generation_prompt = true;  // ends where the assistant begins
   // The last message is an assistant's and is to be gone on with: the text ends in its content.
   bool continue_last = false;

@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "text/detail/cortex_text.h"
+#include "text/detail/rust_text.h"
 #include "text/detail/tokenizer_files.h"
 
 namespace cortex::text {
 namespace {
-
-cortex_text_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
 
 void reserve_encoding(
     void* owner, std::size_t count, std::int64_t** ids, std::int64_t** type_ids
@@ -20,12 +19,6 @@ void reserve_encoding(
   encoding->type_ids.resize(count);
   *ids = encoding->ids.data();
   *type_ids = encoding->type_ids.data();
-}
-
-char* reserve_text(void* owner, std::size_t size) noexcept {
-  auto* text = static_cast<std::string*>(owner);
-  text->resize(size);
-  return text->data();
 }
 
 Status too_long(std::size_t size, std::size_t limit, std::string_view what) {
@@ -63,7 +56,7 @@ Status run_encode(
 ) {
   if (text.size() > kTextBytesMax) return too_long(text.size(), kTextBytesMax, "the limit");
   const cortex_text_request request{
-      .text = bytes(text),
+      .text = rust_bytes(text),
       .length_max = options.length_max,
       .whole_bytes_max = kWholeTextBytesMax,
       .add_special_tokens = options.add_special_tokens,
@@ -102,7 +95,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const std::filesystem::
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_bytes(std::string_view json) {
   cortex_text_outcome outcome;
-  auto* inner = cortex_text_tokenizer_from_json(bytes(json), &outcome);
+  auto* inner = cortex_text_tokenizer_from_json(rust_bytes(json), &outcome);
   if (inner == nullptr) return load_error(outcome);
   return std::shared_ptr<const Tokenizer>(new Tokenizer(Inner::wrap(inner)));
 }
@@ -112,7 +105,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_vocabulary(
 ) {
   CORTEX_ASSIGN_OR_RETURN(const cortex_text_bert_rules rules, bert_rules(config));
   cortex_text_outcome outcome;
-  auto* inner = cortex_text_tokenizer_from_vocabulary(bytes(vocabulary), &rules, &outcome);
+  auto* inner = cortex_text_tokenizer_from_vocabulary(rust_bytes(vocabulary), &rules, &outcome);
   if (inner == nullptr) return load_error(outcome);
   return std::shared_ptr<const Tokenizer>(new Tokenizer(Inner::wrap(inner)));
 }
@@ -141,7 +134,7 @@ Result<std::string> Tokenizer::decode(std::span<const std::int64_t> ids, bool sk
     narrow.push_back(static_cast<std::uint32_t>(id));
   }
   std::string text;
-  const cortex_text_text sink{&text, reserve_text};
+  const cortex_text_text sink{&text, reserve_rust_text};
   cortex_text_outcome outcome;
   cortex_text_tokenizer_decode(
       Inner::unwrap(inner_), narrow.data(), narrow.size(), skip_special, &sink, &outcome
@@ -157,7 +150,7 @@ std::size_t Tokenizer::vocabulary_size() const {
 }
 
 Result<std::int64_t> Tokenizer::token_id(std::string_view token) const {
-  const std::int64_t id = cortex_text_tokenizer_token_id(Inner::unwrap(inner_), bytes(token));
+  const std::int64_t id = cortex_text_tokenizer_token_id(Inner::unwrap(inner_), rust_bytes(token));
   if (id < 0) return not_found("The vocabulary has no token '" + std::string(token) + "'.");
   return id;
 }

@@ -4,7 +4,7 @@
 // The C interface of the Rust library in src/text/rust. Nobody but this room's sources and tests
 // includes it.
 //
-// Memory: the library owns tokenizers alone (`…_free` ends them); everything else belongs to the
+// Memory: the library owns what it makes alone (`…_free` ends it); everything else belongs to the
 // caller, during and after the call. Results go through `reserve` into memory that the caller
 // provides. Threads: a tokenizer is immutable; every function may be called from any thread.
 // `reserve` runs on the calling thread and must not throw, nor call into the library. Errors: no
@@ -34,6 +34,8 @@ enum {
   CORTEX_TEXT_NO_ROOM = 3,
   CORTEX_TEXT_FAILED = 4,
   CORTEX_TEXT_PANICKED = 5,
+  // A chat template raised an exception; the message is its own.
+  CORTEX_TEXT_REFUSED = 6,
 };
 
 typedef struct {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a post-processor puts around a text, asked once at load.
 
-use crate::tokenizer::{failed, Fault};
+use crate::interface::{failed, Fault};
 use ahash::AHashMap;
 use tokenizers::Encoding;
 

@@ -1,36 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The C interface. Its contract is src/text/detail/cortex_text.h; this file only turns raw pointers into Rust values
-//! and panics into codes.
+//! The C interface of tokenizers. Its contract is src/text/detail/cortex_text.h; this file only turns raw pointers into
+//! Rust values and panics into codes.
 
 mod bert;
 mod char_table;
+mod chat_interface;
+mod chat_probe;
+mod chat_template;
 mod frame;
+mod grammar;
+mod grammar_interface;
+mod interface;
+mod python;
+mod schema_check;
 mod tokenizer;
 mod vocabulary;
 
+use interface::{boxed, guarded, prepare_process, Bytes, CText, Outcome};
 use std::cell::RefCell;
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::Once;
-use tokenizer::{BertRules, Encoded, Fault, Request, Tokenizer};
+use tokenizer::{BertRules, Encoded, Request, Tokenizer};
 
-const MESSAGE_BYTES: usize = 256;
 /// A thread keeps this much scratch memory between two calls.
 const SCRATCH_IDS_KEPT: usize = 64 * 1024;
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Bytes {
-    data: *const c_char,
-    size: usize,
-}
-
-#[repr(C)]
-pub struct Outcome {
-    code: i32,
-    special_tokens: usize,
-    message: [c_char; MESSAGE_BYTES],
-}
 
 #[repr(C)]
 pub struct CRules {
@@ -56,89 +49,8 @@ pub struct CEncoding {
     truncated: bool,
 }
 
-#[repr(C)]
-pub struct CText {
-    owner: *mut c_void,
-    reserve: Option<unsafe extern "C" fn(*mut c_void, usize) -> *mut c_char>,
-}
-
-const OK: i32 = 0;
-const NOT_UTF8: i32 = 1;
-const TOO_LONG: i32 = 2;
-const NO_ROOM: i32 = 3;
-const FAILED: i32 = 4;
-const PANICKED: i32 = 5;
-
 thread_local! {
     static SCRATCH: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-}
-
-impl Bytes {
-    /// SAFETY: the caller of the C function keeps the bytes alive during the call.
-    unsafe fn slice<'a>(self) -> &'a [u8] {
-        match self.size {
-            0 => &[],
-            size => std::slice::from_raw_parts(self.data.cast(), size),
-        }
-    }
-
-    unsafe fn text<'a>(self) -> Result<&'a str, Fault> {
-        std::str::from_utf8(self.slice()).map_err(|_| Fault::NotUtf8)
-    }
-}
-
-impl Outcome {
-    fn set(&mut self, code: i32, message: &str) {
-        self.code = code;
-        let mut end = message.len().min(MESSAGE_BYTES - 1);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        for (to, from) in self.message.iter_mut().zip(message[..end].bytes()) {
-            *to = from as c_char;
-        }
-        self.message[end] = 0;
-    }
-
-    fn set_fault(&mut self, fault: Fault) {
-        match fault {
-            Fault::NotUtf8 => self.set(NOT_UTF8, ""),
-            Fault::TooLong => self.set(TOO_LONG, ""),
-            Fault::NoRoom(special_tokens) => {
-                self.special_tokens = special_tokens;
-                self.set(NO_ROOM, "");
-            }
-            Fault::Failed(message) => self.set(FAILED, &message),
-        }
-    }
-}
-
-/// Runs `work`; whatever goes wrong in it ends in `outcome`.
-fn guarded<T>(outcome: &mut Outcome, work: impl FnOnce() -> Result<T, Fault>) -> Option<T> {
-    outcome.code = OK;
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => return Some(value),
-        Ok(Err(fault)) => outcome.set_fault(fault),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            outcome.set(PANICKED, text.unwrap_or("panic without a text"));
-        }
-    }
-    None
-}
-
-/// No threads of the crate's own, and no panic texts on standard error: they go back in the outcome.
-fn prepare_process() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        tokenizers::utils::parallelism::set_parallelism(false);
-        std::panic::set_hook(Box::new(|_| {}));
-    });
-}
-
-fn boxed(tokenizer: Option<Tokenizer>) -> *mut Tokenizer {
-    tokenizer.map_or(std::ptr::null_mut(), |tokenizer| Box::into_raw(Box::new(tokenizer)))
 }
 
 #[no_mangle]
@@ -225,10 +137,7 @@ pub unsafe extern "C" fn cortex_text_tokenizer_decode(
     guarded(outcome, || {
         let ids = if count == 0 { &[] } else { std::slice::from_raw_parts(ids, count) };
         let decoded = tokenizer.decode(ids, skip_special_tokens)?;
-        if let Some(reserve) = text.reserve {
-            let to = reserve(text.owner, decoded.len()).cast::<u8>();
-            to.copy_from_nonoverlapping(decoded.as_ptr(), decoded.len());
-        }
+        text.write(&decoded);
         Ok(())
     });
 }

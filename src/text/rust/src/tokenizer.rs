@@ -4,20 +4,12 @@
 
 use crate::bert::Bert;
 use crate::frame::Frame;
+use crate::interface::{failed, Fault};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, TruncationDirection};
-
-pub enum Fault {
-    NotUtf8,
-    /// The text would have to be tokenised as a whole and is longer than the caller allows.
-    TooLong,
-    /// The wanted length has no room for this many special tokens.
-    NoRoom(usize),
-    Failed(String),
-}
 
 pub struct Request<'a> {
     pub text: &'a str,
@@ -148,8 +140,4 @@ impl Tokenizer {
     pub fn token_id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }
-}
-
-pub fn failed(error: tokenizers::Error) -> Fault {
-    Fault::Failed(error.to_string())
 }

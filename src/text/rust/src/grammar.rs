@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Grammars over the tokens of a language model (llguidance).
+
+use crate::interface::{failed, Fault};
+use crate::schema_check;
+use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
+use llguidance::{earley::SlicedBiasComputer, Matcher, ParserFactory};
+use serde_json::Value;
+use std::sync::Arc;
+
+const TEXT_BYTES_MAX: usize = 256 << 10;
+/// A token longer than this is no part of any grammar: what walks the tokens has room for no more.
+const TOKEN_BYTES_MAX: usize = 255;
+/// At one or two kilobytes each.
+const LEXER_STATES_MAX: usize = 50_000;
+
+pub struct Vocabulary {
+    factory: ParserFactory,
+    ends: Vec<u32>,
+    size: usize,
+}
+
+pub struct Token<'a> {
+    pub bytes: &'a [u8],
+    pub special: bool,
+}
+
+#[derive(Clone, Copy)]
+pub enum Kind {
+    JsonSchema,
+    Regex,
+    Lark,
+}
+
+pub struct Grammar {
+    vocabulary: Arc<Vocabulary>,
+    matcher: Matcher,
+    ended: bool,
+}
+
+impl Vocabulary {
+    pub fn new<'a>(
+        tokens: impl ExactSizeIterator<Item = Token<'a>>,
+        ends: &[i32],
+    ) -> Result<Self, Fault> {
+        let size = tokens.len();
+        let ends: Vec<u32> = ends.iter().filter_map(|end| u32::try_from(*end).ok()).collect();
+        if ends.is_empty() || ends.iter().any(|end| *end as usize >= size) {
+            return Err(Fault::Failed("no end-of-generation token in the vocabulary".into()));
+        }
+        let words: Vec<Vec<u8>> = tokens.map(|token| word_of(&token)).collect();
+        let count = u32::try_from(size).map_err(failed)?;
+        let trie = TokTrie::from(&TokRxInfo::new(count, ends[0]), &words);
+        let environment: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+        let mut factory = ParserFactory::new(
+            &environment,
+            InferenceCapabilities::default(),
+            &SlicedBiasComputer::json_slices(),
+        )
+        .map_err(failed)?;
+        factory.quiet();
+        *factory.limits_mut() = ParserLimits {
+            max_lexer_states: LEXER_STATES_MAX,
+            verbose_errors: false,
+            ..ParserLimits::default()
+        };
+        Ok(Self { factory, ends, size })
+    }
+}
+
+/// The bytes that a grammar sees; none for a token that cannot be a part of a text.
+fn word_of(token: &Token) -> Vec<u8> {
+    let marker = TokTrie::SPECIAL_TOKEN_MARKER;
+    if token.bytes.len() > TOKEN_BYTES_MAX || token.bytes.first() == Some(&marker) {
+        return Vec::new();
+    }
+    let mut word = if token.special { vec![marker] } else { Vec::new() };
+    word.extend_from_slice(token.bytes);
+    word
+}
+
+impl Grammar {
+    pub fn compile(vocabulary: Arc<Vocabulary>, kind: Kind, text: &str) -> Result<Self, Fault> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Fault::Failed(format!("it is longer than {TEXT_BYTES_MAX} bytes")));
+        }
+        let grammar = match kind {
+            Kind::JsonSchema => {
+                let schema = serde_json::from_str(text).map_err(failed)?;
+                let clean = schema_check::checked(&schema).map_err(Fault::Failed)?;
+                TopLevelGrammar::from_json_schema(clean)
+            }
+            Kind::Regex => TopLevelGrammar::from_regex(text),
+            Kind::Lark => TopLevelGrammar::from_lark(with_checked_schemas(text)?),
+        };
+        let parser = vocabulary.factory.create_parser(grammar).map_err(chain)?;
+        let mut matcher = Matcher::new(Ok(parser));
+        if let Some(error) = matcher.get_error() {
+            return Err(Fault::Failed(error));
+        }
+        // A warning says that some part was not taken as it stands.
+        if let Some(warning) = matcher.grammar_warnings().into_iter().next() {
+            return Err(Fault::Failed(warning));
+        }
+        Ok(Self { vocabulary, matcher, ended: false })
+    }
+
+    /// Bits beyond the vocabulary are cleared, too.
+    pub fn allow(&mut self, mask: &mut [u32]) -> Result<(), Fault> {
+        if mask.len() * 32 < self.vocabulary.size {
+            return Err(Fault::Failed("the mask is shorter than the vocabulary".into()));
+        }
+        mask.fill(0);
+        if !self.finished() {
+            let allowed = self.matcher.compute_mask().map_err(chain)?;
+            for (to, from) in mask.iter_mut().zip(allowed.as_slice()) {
+                *to = *from;
+            }
+        }
+        let first = self.vocabulary.ends[0] as usize;
+        if self.finished() || mask[first / 32] >> (first % 32) & 1 == 1 {
+            for end in &self.vocabulary.ends {
+                mask[*end as usize / 32] |= 1 << (end % 32);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn accept(&mut self, token: i32) -> Result<(), Fault> {
+        let not_allowed = || Fault::Failed(format!("the grammar does not allow token {token}"));
+        let token = u32::try_from(token).map_err(|_| not_allowed())?;
+        if self.vocabulary.ends.contains(&token) {
+            self.ended = self.finished() || self.matcher.is_accepting().map_err(chain)?;
+            return if self.ended { Ok(()) } else { Err(not_allowed()) };
+        }
+        if self.finished() || token as usize >= self.vocabulary.size {
+            return Err(not_allowed());
+        }
+        match self.matcher.try_consume_tokens(&[token]) {
+            Ok(1) => Ok(()),
+            Ok(_) => Err(not_allowed()),
+            Err(error) => Err(chain(error)),
+        }
+    }
+
+    pub fn finished(&self) -> bool {
+        self.ended || (self.matcher.is_stopped() && !self.matcher.is_error())
+    }
+
+    pub fn fork(&self) -> Self {
+        Self {
+            vocabulary: self.vocabulary.clone(),
+            matcher: self.matcher.deep_clone(),
+            ended: self.ended,
+        }
+    }
+}
+
+/// Sequences of different threads share a vocabulary, and a grammar moves between threads.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn moved<T: Send>() {}
+    shared::<Vocabulary>();
+    moved::<Grammar>();
+};
+
+/// The schemas in a Lark grammar are held to the same rules as those alone.
+fn with_checked_schemas(text: &str) -> Result<String, Fault> {
+    const KEYWORD: &str = "%json";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(KEYWORD) {
+        let (before, behind) = rest.split_at(at + KEYWORD.len());
+        let mut values = serde_json::Deserializer::from_str(behind).into_iter::<Value>();
+        let schema = match values.next() {
+            Some(Ok(schema)) => schema,
+            Some(Err(error)) => return Err(Fault::Failed(format!("{KEYWORD}: {error}"))),
+            None => return Err(Fault::Failed(format!("{KEYWORD} without a schema"))),
+        };
+        let clean = schema_check::checked(&schema).map_err(Fault::Failed)?;
+        out.push_str(before);
+        out.push(' ');
+        out.push_str(&clean.to_string());
+        rest = &behind[values.byte_offset()..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The error and its causes, in one line.
+fn chain(error: impl std::fmt::Display) -> Fault {
+    Fault::Failed(format!("{error:#}").replace('\n', " "))
+}

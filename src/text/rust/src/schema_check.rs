@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What of JSON Schema is supported, decided keyword by keyword before llguidance sees a schema: it overlooks what it
+//! does not know, and what an older draft says otherwise. docs/structured-output.md is the table of this file.
+
+use serde_json::{json, Map, Value};
+
+/// White space between two parts of a JSON text. Without a bound a model that is lost in it never ends.
+const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,32}";
+const FORMATS: [&str; 10] =
+    ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
+/// Integers beyond it are not told apart: bounds and constants are compared as doubles.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The same schema without what says nothing about a text, or the reason why it is not supported.
+pub fn checked(schema: &Value) -> Result<Value, String> {
+    let mut clean = match checked_schema(schema, "#")? {
+        Value::Object(object) => object,
+        Value::Bool(true) => Map::new(),
+        _ => return Err("the JSON schema 'false' allows nothing".into()),
+    };
+    clean.insert("x-guidance".into(), json!({ "whitespace_pattern": WHITE_SPACE }));
+    Ok(Value::Object(clean))
+}
+
+fn checked_schema(schema: &Value, path: &str) -> Result<Value, String> {
+    if schema.is_boolean() {
+        return Ok(schema.clone());
+    }
+    let keywords = schema
+        .as_object()
+        .ok_or_else(|| format!("the JSON schema at {path} is neither an object nor a boolean"))?;
+    let mut clean = Map::new();
+    for (keyword, value) in keywords {
+        let here = format!("{path}/{keyword}");
+        if let Some(value) = checked_keyword(keyword, value, &here)? {
+            clean.insert(keyword.clone(), value);
+        }
+    }
+    check_together(keywords, path)?;
+    Ok(Value::Object(clean))
+}
+
+/// None for a keyword that says nothing about a text.
+fn checked_keyword(keyword: &str, value: &Value, path: &str) -> Result<Option<Value>, String> {
+    let wrong = |what: &str| Err(format!("the JSON schema keyword '{keyword}' at {path} {what}"));
+    match keyword {
+        "$comment" | "$schema" | "title" | "description" | "default" | "example" | "examples"
+        | "deprecated" | "readOnly" | "writeOnly" | "discriminator" | "contentMediaType"
+        | "contentEncoding" | "contentSchema" => Ok(None),
+        "$id" | "id" if path.matches('/').count() == 1 => Ok(None),
+        "uniqueItems" if value == false => Ok(None),
+        _ if keyword.starts_with("x-") => Ok(None),
+
+        "items" if value.is_array() => wrong("must be one schema; a list is 'prefixItems'"),
+        "additionalProperties" | "items" => checked_schema(value, path).map(Some),
+        "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
+            let Some(items) = value.as_array() else { return wrong("must be a list of schemas") };
+            let each = items.iter().enumerate();
+            let clean = each.map(|(i, item)| checked_schema(item, &format!("{path}/{i}")));
+            Ok(Some(Value::Array(clean.collect::<Result<_, _>>()?)))
+        }
+        "$defs" | "definitions" | "properties" | "patternProperties" => {
+            let Some(entries) = value.as_object() else { return wrong("must be an object") };
+            let each = entries.iter();
+            let clean = each.map(|(name, entry)| {
+                Ok((name.clone(), checked_schema(entry, &format!("{path}/{name}"))?))
+            });
+            Ok(Some(Value::Object(clean.collect::<Result<_, String>>()?)))
+        }
+
+        "$ref" => match value.as_str() {
+            Some(target) if target == "#" || (target.starts_with("#/") && target.len() > 2) => {
+                Ok(Some(value.clone()))
+            }
+            _ => wrong("must point into the schema itself, as '#/$defs/name'"),
+        },
+        "format" => match value.as_str() {
+            Some(format) if FORMATS.contains(&format) => Ok(Some(value.clone())),
+            _ => wrong(&format!("has the format {value}, which is not supported")),
+        },
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+            match value.is_number() {
+                true if is_exact(value) => Ok(Some(value.clone())),
+                true => wrong("is a number beyond 2^53"),
+                false => wrong("must be a number"),
+            }
+        }
+        "multipleOf" => match value.as_f64() {
+            Some(number) if number > 0.0 && is_exact(value) => Ok(Some(value.clone())),
+            _ => wrong("must be a number above 0"),
+        },
+        "const" | "enum" => match is_exact(value) {
+            true => Ok(Some(value.clone())),
+            false => wrong("has a number beyond 2^53"),
+        },
+        "type" | "required" | "pattern" | "minItems" | "maxItems" | "minLength" | "maxLength"
+        | "minProperties" | "maxProperties" => Ok(Some(value.clone())),
+        _ => wrong("is not supported"),
+    }
+}
+
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() < EXACT_MAX),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(entries) => entries.values().all(is_exact),
+        _ => true,
+    }
+}
+
+/// Names beyond the listed ones may repeat in a text, so that only one of them counts for sure.
+fn check_together(keywords: &Map<String, Value>, path: &str) -> Result<(), String> {
+    let required = keywords.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+    let wanted = keywords.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
+    if wanted > required + 1 {
+        return Err(format!(
+            "the JSON schema keyword 'minProperties' at {path} may exceed the number of required properties by one"
+        ));
+    }
+    Ok(())
+}

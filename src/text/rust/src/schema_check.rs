@@ -8,6 +8,11 @@ use serde_json::{json, Map, Value};
 const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,32}";
 const FORMATS: [&str; 10] =
     ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
+/// What a string may escape. Every text is written in one way alone, so that no property comes twice under two spellings.
+const ESCAPES: &str = "nrbtf\\\"";
+/// They are to stand behind the others: llguidance joins with them what came before, and takes keywords that belong
+/// together for parts that do not.
+const APPLIED: [&str; 6] = ["const", "enum", "allOf", "anyOf", "oneOf", "$ref"];
 /// Integers beyond it are not told apart: bounds and constants are compared as doubles.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -18,7 +23,8 @@ pub fn checked(schema: &Value) -> Result<Value, String> {
         Value::Bool(true) => Map::new(),
         _ => return Err("the JSON schema 'false' allows nothing".into()),
     };
-    clean.insert("x-guidance".into(), json!({ "whitespace_pattern": WHITE_SPACE }));
+    let style = json!({ "whitespace_pattern": WHITE_SPACE, "json_allowed_escapes": ESCAPES });
+    clean.insert("x-guidance".into(), style);
     Ok(Value::Object(clean))
 }
 
@@ -30,13 +36,16 @@ fn checked_schema(schema: &Value, path: &str) -> Result<Value, String> {
         .as_object()
         .ok_or_else(|| format!("the JSON schema at {path} is neither an object nor a boolean"))?;
     let mut clean = Map::new();
+    let mut applied = Map::new();
     for (keyword, value) in keywords {
         let here = format!("{path}/{keyword}");
         if let Some(value) = checked_keyword(keyword, value, &here)? {
-            clean.insert(keyword.clone(), value);
+            let to = if APPLIED.contains(&keyword.as_str()) { &mut applied } else { &mut clean };
+            to.insert(keyword.clone(), value);
         }
     }
     check_together(keywords, path)?;
+    clean.extend(applied);
     Ok(Value::Object(clean))
 }
 

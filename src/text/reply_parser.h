@@ -20,7 +20,7 @@ enum class ReplyFormat : std::uint8_t {
   kMistral,   // [TOOL_CALLS][{"name":…,"arguments":{…}}]  or  [TOOL_CALLS]name[ARGS]{…}
   kDeepSeek,  // <｜tool▁calls▁begin｜>…
   kPhi,       // <|tool_call|>[…]<|/tool_call|>
-  kGemma,     // ```tool_code … or a JSON object in a code block
+  kGemma,     // {"name":…,"parameters":…} in a code block, or a list of them
 };
 
 // The format that a model's chat template and vocabulary speak of; kHermes where tools are wanted
@@ -32,10 +32,38 @@ struct ReplyTool {
   std::string parameters;  // JSON Schema; empty: any object
 };
 
+// Texts that a format is written with. Where they are special tokens of a vocabulary, a reply must
+// be decoded with their text, and grammars must be given them as text.
+[[nodiscard]] std::vector<std::string_view> reply_marks(ReplyFormat format);
+
+struct ReplyCall {
+  std::string name;
+  std::string arguments;  // JSON; empty: {}
+};
+
+// The calls as a model of this format writes them: for conversations whose template does not
+// (ChatTemplate::Capabilities::tool_calls).
+[[nodiscard]] std::string tool_calls_text(ReplyFormat format, const std::vector<ReplyCall>& calls);
+
+// What a system message says of `tools` (a JSON array as TemplateInput has it) where the template
+// says nothing (ChatTemplate::Capabilities::tools).
+[[nodiscard]] std::string tool_instructions(ReplyFormat format, std::string_view tools);
+
+// Whether a reply that a grammar holds may think first.
+enum class CallReasoning : std::uint8_t {
+  kNone,
+  kMay,    // it may begin with <think>…</think>
+  kBegun,  // the prompt ended behind <think>
+};
+
 // A Lark grammar (for text::Grammar) of a reply that calls one of `tools`, at least once; several
-// times where `parallel`.
+// times where `parallel`. kPlain is written as kHermes. kInvalidArgument without tools, or where
+// parameters are no JSON object; what a schema may hold is for text::Grammar to say.
 [[nodiscard]] Result<std::string> tool_call_grammar(
-    ReplyFormat format, const std::vector<ReplyTool>& tools, bool parallel
+    ReplyFormat format,
+    const std::vector<ReplyTool>& tools,
+    bool parallel,
+    CallReasoning reasoning = CallReasoning::kNone
 );
 
 // A piece of a reply. Pieces are to be joined in order.
@@ -54,8 +82,10 @@ struct ReplyParserOptions {
 };
 
 // Cuts a reply into text, reasoning and calls while it comes. What may still become a mark is held
-// back, never more than the longest mark and, of a call, its name. A call that turns out to be none
-// (broken JSON, no name) is given as the text it was: nothing is lost.
+// back: never more than the longest mark and, of a call, what stands before its arguments. What
+// turns out to be no call before its arguments begin (broken JSON, no name) is given as the text it
+// was; later, the call stands with what the model wrote of its arguments. White space around
+// reasoning and between calls is left out.
 // Not thread-safe. Takes and gives whole UTF-8 characters. Memory is bounded by the reply.
 class ReplyParser {
  public:

@@ -20,6 +20,20 @@ TEST(Status, internal_errors_keep_their_cause_from_the_client) {
   EXPECT_NE(status.to_string().find("fire"), std::string::npos);
 }
 
+TEST(Status, what_is_added_to_an_error_leaves_the_rest_as_it_was) {
+  const Status first = invalid_argument("too long").with_reason("context_length_exceeded");
+  const Status status = first.with_field("messages")
+                            .with_retry_after(std::chrono::milliseconds(5))
+                            .with_prefix("model 'm': ");
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.text(), "model 'm': too long");
+  EXPECT_EQ(status.reason(), "context_length_exceeded");
+  EXPECT_EQ(status.field(), "messages");
+  EXPECT_EQ(status.retry_after(), std::chrono::milliseconds(5));
+  EXPECT_EQ(first.field(), "");
+  EXPECT_EQ(Status().reason(), "");
+}
+
 Result<int> half(int value) {
   if (value % 2 != 0) return invalid_argument("odd");
   return value / 2;

@@ -40,7 +40,7 @@ Status::Status(Code code, std::string public_text)
 
 Status::Status(Code code, std::string public_text, Detail detail)
     : error_(std::make_shared<const Error>(
-          Error{code, std::move(public_text), std::move(detail.text), std::nullopt}
+          Error{code, std::move(public_text), std::move(detail.text), std::nullopt, {}, {}}
       )) {
   CHECK(code != Code::kOk, "an error needs a code other than OK");
 }
@@ -53,21 +53,43 @@ std::optional<std::chrono::milliseconds> Status::retry_after() const {
   return error_ ? error_->retry_after : std::nullopt;
 }
 
+const std::string& Status::reason() const { return error_ ? error_->reason : empty_text(); }
+
+const std::string& Status::field() const { return error_ ? error_->field : empty_text(); }
+
+Status::Error Status::copy() const {
+  CHECK(!ok(), "only an error has a text, a reason, a field or a time to try again");
+  return *error_;
+}
+
+Status Status::of(Error error) {
+  Status out;
+  out.error_ = std::make_shared<const Error>(std::move(error));
+  return out;
+}
+
 Status Status::with_retry_after(std::chrono::milliseconds wait) const {
-  CHECK(!ok(), "only an error can be tried again");
-  Status copy;
-  copy.error_ =
-      std::make_shared<const Error>(Error{error_->code, error_->text, error_->detail, wait});
-  return copy;
+  Error error = copy();
+  error.retry_after = wait;
+  return of(std::move(error));
 }
 
 Status Status::with_prefix(std::string_view prefix) const {
-  CHECK(!ok(), "only an error has a text");
-  Status copy;
-  copy.error_ = std::make_shared<const Error>(
-      Error{error_->code, std::string(prefix) + error_->text, error_->detail, error_->retry_after}
-  );
-  return copy;
+  Error error = copy();
+  error.text.insert(0, prefix);
+  return of(std::move(error));
+}
+
+Status Status::with_reason(std::string reason) const {
+  Error error = copy();
+  error.reason = std::move(reason);
+  return of(std::move(error));
+}
+
+Status Status::with_field(std::string field) const {
+  Error error = copy();
+  error.field = std::move(field);
+  return of(std::move(error));
 }
 
 std::string Status::to_string() const {

@@ -62,11 +62,18 @@ class [[nodiscard]] Status {
   [[nodiscard]] const std::string& detail() const;
   // When the caller may try again; set on overload.
   [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after() const;
+  // A word for machines where the code says too little ("context_length_exceeded"); may be empty.
+  [[nodiscard]] const std::string& reason() const;
+  // The field of the client's request that is at fault ("messages[2].content"); may be empty.
+  [[nodiscard]] const std::string& field() const;
 
   // This error with a hint when to try again. REQUIRES: !ok().
   [[nodiscard]] Status with_retry_after(std::chrono::milliseconds wait) const;
   // This error with `prefix` before its public text ("inputs[2]: …"). REQUIRES: !ok().
   [[nodiscard]] Status with_prefix(std::string_view prefix) const;
+  // This error with a reason, or with the field at fault. REQUIRES: !ok().
+  [[nodiscard]] Status with_reason(std::string reason) const;
+  [[nodiscard]] Status with_field(std::string field) const;
   // "NOT_FOUND: text (detail)" for the log.
   [[nodiscard]] std::string to_string() const;
 
@@ -76,7 +83,13 @@ class [[nodiscard]] Status {
     std::string text;
     std::string detail;
     std::optional<std::chrono::milliseconds> retry_after;
+    std::string reason;
+    std::string field;
   };
+  // A copy of the error to be changed. REQUIRES: !ok().
+  [[nodiscard]] Error copy() const;
+  [[nodiscard]] static Status of(Error error);
+
   std::shared_ptr<const Error> error_;
 };
 

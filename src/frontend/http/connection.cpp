@@ -274,6 +274,7 @@ void Connection::begin_stream(const std::shared_ptr<ExchangeState>& state, HttpR
 
 void Connection::push_chunk(const std::shared_ptr<ExchangeState>& state, std::string chunk) {
   if (state->client_left) return;
+  if (state->beat) state->last_write = loop_->server().clock->now();
   const bool silent = state->request.method == Method::kHead;
   if (silent) {
     state->queued_bytes -= chunk.size();
@@ -316,6 +317,17 @@ void Connection::set_writable(
   if (state->client_left) return;
   state->writable = std::move(wake);
   if (state == exchange_) wake_writer();
+}
+
+void Connection::set_beat(
+    const std::shared_ptr<ExchangeState>& state,
+    std::chrono::milliseconds interval,
+    std::function<void()> beat
+) {
+  if (state->client_left || state->settled) return;
+  state->beat = std::move(beat);
+  state->beat_interval = interval;
+  state->last_write = loop_->server().clock->now();
 }
 
 // Half the queue free is worth a wake-up.
@@ -397,6 +409,7 @@ void Connection::settle(ExchangeState& state) {
   if (std::exchange(state.settled, true)) return;
   state.disconnected = nullptr;
   state.writable = nullptr;
+  state.beat = nullptr;
   state.take_part = nullptr;
   if (state.streams_body) state.record.request_bytes = reader_.wire_bytes();
   if (state.client_left && state.record.status.ok()) {
@@ -415,6 +428,7 @@ void Connection::lose_client() {
   LoopCounts::add(loop_->counts().disconnects);
   state->client_left = true;
   state->writable = nullptr;
+  state->beat = nullptr;
   const auto tell = std::exchange(state->disconnected, nullptr);
   const auto take = std::exchange(state->take_part, nullptr);
   // Before that, the record is still the handler's.

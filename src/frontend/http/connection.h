@@ -47,6 +47,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abandon_stream(const std::shared_ptr<ExchangeState>& state);
   void set_writable(const std::shared_ptr<ExchangeState>& state, std::function<void()> wake);
 
+  void set_beat(
+      const std::shared_ptr<ExchangeState>& state,
+      std::chrono::milliseconds interval,
+      std::function<void()> beat
+  );
   void read_body(
       const std::shared_ptr<ExchangeState>& state,
       std::function<void(Result<Exchange::BodyPart>)> take
@@ -89,6 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void enter(Phase phase);
   [[nodiscard]] Phase current_phase() const;
   void on_timeout();
+  void beat_if_quiet(TimePoint now);
   [[nodiscard]] std::string make_head(
       const ExchangeState& state, const HttpReply& reply, std::uint64_t body_bytes, bool chunked
   );

@@ -53,6 +53,15 @@ void Connection::enter(Phase phase) {
 
 void Connection::on_sweep(TimePoint now) {
   if (!closed_ && now >= deadline_) on_timeout();
+  if (!closed_ && exchange_ && exchange_->beat) beat_if_quiet(now);
+}
+
+void Connection::beat_if_quiet(TimePoint now) {
+  const std::shared_ptr<ExchangeState> state = exchange_;
+  if (state->complete || !out_.empty()) return;
+  if (now - state->last_write < state->beat_interval) return;
+  state->last_write = now;
+  run(std::function<void()>(state->beat));
 }
 
 void Connection::on_timeout() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -86,6 +87,13 @@ class Exchange {
   [[nodiscard]] virtual bool write(std::string chunk) = 0;
   virtual void on_writable(std::function<void()> wake) = 0;
   virtual void end_stream() = 0;
+  // Calls `beat` on the connection's thread whenever no chunk was written for `interval` and none
+  // waits to be sent, until the answer is complete or the client left; from this call on. Its
+  // granularity is that of the server's deadlines, a quarter of a second. Set at most once.
+  virtual void on_quiet(std::chrono::milliseconds interval, std::function<void()> beat) {
+    static_cast<void>(interval);
+    static_cast<void>(beat);
+  }
 
   // The next part of the body of a streamed route, unpacked; an empty one is its end. `take` is
   // called once, on the connection's thread; the bytes are valid while it runs. Nothing more than

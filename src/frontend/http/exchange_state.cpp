@@ -92,6 +92,12 @@ void HttpExchange::end_stream() {
   on_loop(state_, [state = state_] { state->connection->end_stream(state); });
 }
 
+void HttpExchange::on_quiet(std::chrono::milliseconds interval, std::function<void()> beat) {
+  on_loop(state_, [state = state_, interval, beat = std::move(beat)]() mutable {
+    state->connection->set_beat(state, interval, std::move(beat));
+  });
+}
+
 void HttpExchange::read_body(std::function<void(Result<BodyPart>)> take) {
   CHECK(state_->streams_body, "only the body of a streamed route is read in parts");
   on_loop(state_, [state = state_, take = std::move(take)]() mutable {

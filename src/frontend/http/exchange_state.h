@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -45,6 +46,9 @@ struct ExchangeState {
   bool settled = false;                      // its record is out
   std::function<void()> disconnected;
   std::function<void()> writable;
+  std::function<void()> beat;  // whenever nothing was written for `beat_interval`
+  std::chrono::milliseconds beat_interval{0};
+  TimePoint last_write{};
   std::function<void(Result<Exchange::BodyPart>)> take_part;  // waits for the next part
   std::optional<HttpFault> body_fault;                        // why no further part will come
 };
@@ -64,6 +68,7 @@ class HttpExchange final : public Exchange {
   [[nodiscard]] bool write(std::string chunk) override;
   void on_writable(std::function<void()> wake) override;
   void end_stream() override;
+  void on_quiet(std::chrono::milliseconds interval, std::function<void()> beat) override;
   void read_body(std::function<void(Result<BodyPart>)> take) override;
   void on_disconnect(std::function<void()> callback) override;
 

@@ -99,6 +99,30 @@ TEST(Exchange, a_slow_reader_of_a_stream_fills_a_bounded_queue) {
   EXPECT_TRUE(read.ends_with("3\r\nend\r\n0\r\n\r\n"));
 }
 
+TEST(Exchange, a_quiet_stream_is_told_so_again_and_again) {
+  TestServer server;
+  TestClient client(server.port());
+  client.send(post("/park", "", "Connection: close\r\n"));
+  const auto exchange = server.shelf().take();
+  exchange->begin_stream(HttpReply());
+  std::atomic<int> beats{0};
+  std::atomic<bool> armed{false};
+  exchange->on_quiet(std::chrono::seconds(15), [&, raw = exchange.get()] {
+    ++beats;
+    static_cast<void>(raw->write("."));
+  });
+  exchange->post([&] { armed = true; });
+  ASSERT_TRUE(eventually([&] { return armed.load(); }));
+  server.clock().advance(std::chrono::seconds(14));
+  EXPECT_EQ(beats, 0);
+  for (const int expected : {1, 2}) {
+    server.clock().advance(std::chrono::seconds(15));
+    ASSERT_TRUE(eventually([&] { return beats == expected; }));
+  }
+  exchange->end_stream();
+  EXPECT_TRUE(client.read_all().ends_with("1\r\n.\r\n1\r\n.\r\n0\r\n\r\n"));
+}
+
 TEST(Exchange, a_stream_that_is_let_go_is_cut_not_ended) {
   TestServer server;
   TestClient client(server.port());

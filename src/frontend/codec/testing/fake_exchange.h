@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -35,23 +37,58 @@ class FakeExchange final : public Exchange {
   void reply(HttpReply reply) override {
     CHECK(!answered(), "a second answer");
     reply_ = std::move(reply);
+    settle();
   }
   void fail(const Status& status) override {
     CHECK(!answered(), "a second answer");
     failure_ = status;
+    settle();
   }
-  void begin_stream(HttpReply) override { CHECK(false, "not a streamed route"); }
-  [[nodiscard]] bool write(std::string) override { return false; }
-  void on_writable(std::function<void()>) override {}
-  void end_stream() override {}
+  void begin_stream(HttpReply head) override {
+    CHECK(!answered(), "a second answer");
+    head_ = std::move(head);
+  }
+  [[nodiscard]] bool write(std::string chunk) override {
+    CHECK(head_ && !stream_ended_, "write() belongs between begin_stream() and end_stream()");
+    if (room_ == 0 || left_) return false;
+    --room_;
+    streamed_.append(chunk);
+    return true;
+  }
+  void on_writable(std::function<void()> wake) override { writable_ = std::move(wake); }
+  void end_stream() override {
+    CHECK(head_ && !stream_ended_, "end_stream() comes once, after begin_stream()");
+    stream_ended_ = true;
+    settle();
+  }
+  void on_quiet(std::chrono::milliseconds, std::function<void()> beat) override {
+    beat_ = std::move(beat);
+  }
   void on_disconnect(std::function<void()> callback) override { disconnect_ = std::move(callback); }
 
   // What the client does.
   void disconnect() {
-    if (disconnect_) disconnect_();
+    left_ = true;
+    writable_ = nullptr;
+    beat_ = nullptr;
+    if (const auto tell = std::exchange(disconnect_, nullptr)) tell();
+  }
+  // From now on so many chunks are taken before the queue is full; who waited is told.
+  void set_room(std::size_t chunks) {
+    room_ = chunks;
+    const auto wake = room_ > 0 ? std::exchange(writable_, nullptr) : nullptr;
+    if (wake) wake();
+  }
+  // Nothing was written for a while.
+  void be_quiet() {
+    if (beat_) beat_();
   }
 
-  [[nodiscard]] bool answered() const { return reply_ || failure_; }
+  [[nodiscard]] bool answered() const { return reply_ || failure_ || head_; }
+  // Of a streamed answer: its head once begun, what was written, and whether it ended.
+  [[nodiscard]] const std::optional<HttpReply>& head() const { return head_; }
+  [[nodiscard]] const std::string& streamed() const { return streamed_; }
+  [[nodiscard]] bool stream_ended() const { return stream_ended_; }
   // REQUIRES: answered with reply().
   [[nodiscard]] const HttpReply& sent() const {
     CHECK(reply_.has_value(), failure_ ? failure_->to_string().c_str() : "no answer");
@@ -75,11 +112,25 @@ class FakeExchange final : public Exchange {
   }
 
  private:
+  // The answer is out: what waited for something else is let go of.
+  void settle() {
+    disconnect_ = nullptr;
+    writable_ = nullptr;
+    beat_ = nullptr;
+  }
+
   HttpRequest request_;
   RequestRecord record_;
   std::optional<HttpReply> reply_;
   std::optional<Status> failure_;
   std::function<void()> disconnect_;
+  std::optional<HttpReply> head_;
+  std::string streamed_;
+  bool stream_ended_ = false;
+  bool left_ = false;
+  std::size_t room_ = static_cast<std::size_t>(-1);
+  std::function<void()> writable_;
+  std::function<void()> beat_;
 };
 
 // The route that a server would choose for the method and the pattern.

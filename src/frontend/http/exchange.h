@@ -149,7 +149,8 @@ struct Route {
   BodyMode body = BodyMode::kBuffered;
   int success_status = 200;
   std::span<const RouteParameter> parameters = {};  // static
-  bool described = true;  // false: another address of a route that /openapi.json has
+  bool described = true;               // false: another address of a route that /openapi.json has
+  std::string_view event_schema = {};  // of each event, where the answer may be a stream of them
 };
 
 // A mounted API: its routes and how its errors look. The mount point is a prefix, "" for the bare

@@ -2,6 +2,7 @@
 #include "frontend/codec/admin/admin_codec.h"
 
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -161,11 +162,32 @@ TEST(OpenApi, every_reference_leads_somewhere_and_every_schema_is_used) {
   std::set<std::string> references;
   collect_references(whole, references);
   std::set<std::string> known;
-  for (const Schema& schema : schemas()) {
-    EXPECT_TRUE(known.insert("#/components/schemas/" + std::string(schema.name)).second)
-        << schema.name;
-  }
+  const auto add = [&](std::span<const Schema> more) {
+    for (const Schema& schema : more) {
+      EXPECT_TRUE(known.insert("#/components/schemas/" + std::string(schema.name)).second)
+          << schema.name;
+    }
+  };
+  add(schemas());
+  for (const Api& api : all_apis()) add(api.schemas);
   EXPECT_EQ(references, known);
+}
+
+TEST(OpenApi, answers_that_may_be_streamed_have_both_forms) {
+  const json::object paths = document()["paths"].as_object();
+  const auto& content = paths.at("/v1/chat/completions")
+                            .at("post")
+                            .at("responses")
+                            .at("200")
+                            .at("content")
+                            .as_object();
+  EXPECT_EQ(
+      content.at("application/json").at("schema").at("$ref"), "#/components/schemas/ChatCompletion"
+  );
+  EXPECT_EQ(
+      content.at("text/event-stream").at("schema").at("$ref"),
+      "#/components/schemas/ChatCompletionChunk"
+  );
 }
 
 TEST(OpenApi, operation_ids_are_unique) {

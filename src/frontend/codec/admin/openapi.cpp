@@ -17,6 +17,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kBinary = "application/octet-stream";
+constexpr std::string_view kEvents = "text/event-stream";
 
 std::string_view method_name(Method method) {
   switch (method) {
@@ -144,7 +145,12 @@ json::array parameters_of(const Names& names, const Route& route, const std::str
 json::object responses_of(const Names& names, const Api& api, const Route& route) {
   json::object good{{"description", "OK"}};
   if (!route.response_schema.empty()) {
-    good.emplace("content", content_of(names, route.response_schema));
+    json::object content = content_of(names, route.response_schema);
+    if (!route.event_schema.empty()) {
+      CHECK(names.find(route.event_schema) != nullptr, "the schema of the events is in the table");
+      content.emplace(kEvents, json::object{{"schema", reference_to(route.event_schema)}});
+    }
+    good.emplace("content", std::move(content));
   }
   return {
       {std::to_string(route.success_status), std::move(good)},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/detail/hot_json.h"
 
+#include <cmath>
+
 #include "request/buffer.h"
 
 namespace cortex::frontend {
@@ -46,6 +48,25 @@ Status skip_scalar(ondemand::value value, ondemand::json_type type) {
       return error || !null ? malformed_json("a value that is none") : Status();
     }
   }
+}
+
+// Numbers and words end where their token does; what follows them is white space.
+std::string_view without_space(std::string_view token) {
+  return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+}
+
+Status check_container(std::string_view text, bool is_array) {
+  HotJson json(text, HotJson::Parser::kOwn);
+  if (is_array) {
+    ondemand::array array;
+    CORTEX_RETURN_IF_ERROR(json.array(array));
+    return for_each_element(array, [](ondemand::value inner) { return skip_value(inner, 2); });
+  }
+  ondemand::object object;
+  CORTEX_RETURN_IF_ERROR(json.object(object));
+  return for_each_field(object, [](std::string_view, ondemand::value inner) {
+    return skip_value(inner, 2);
+  });
 }
 
 }  // namespace
@@ -112,6 +133,25 @@ Status skip_value(ondemand::value value, int depth) {
   });
 }
 
+Status read_json(ondemand::value value, std::string_view& text) {
+  ondemand::json_type type{};
+  if (const auto error = value.type().get(type)) return malformed_json(error);
+  if (type == ondemand::json_type::array) {
+    ondemand::array array;
+    if (const auto error = value.get_array().get(array)) return malformed_json(error);
+    if (const auto error = array.raw_json().get(text)) return malformed_json(error);
+    return check_container(text, true);
+  }
+  if (type == ondemand::json_type::object) {
+    ondemand::object object;
+    if (const auto error = value.get_object().get(object)) return malformed_json(error);
+    if (const auto error = object.raw_json().get(text)) return malformed_json(error);
+    return check_container(text, false);
+  }
+  text = without_space(value.raw_json_token());
+  return skip_scalar(value, type);
+}
+
 Status read_string(ondemand::value value, std::string_view where, std::string_view& out) {
   const auto error = value.get_string().get(out);
   if (error == simdjson::INCORRECT_TYPE) return not_a(where, "a string");
@@ -125,6 +165,11 @@ Status read_bool(ondemand::value value, std::string_view where, bool& out) {
 Status read_size(ondemand::value value, std::string_view where, std::uint64_t& out) {
   return value.get_uint64().get(out) ? not_a(where, "a whole number that is not negative")
                                      : Status();
+}
+
+Status read_number(ondemand::value value, std::string_view where, double& out) {
+  const bool read = !value.get_double().get(out) && std::isfinite(out);
+  return read ? Status() : not_a(where, "a number");
 }
 
 }  // namespace cortex::frontend

@@ -50,6 +50,9 @@ inline constexpr int kJsonDepthMax = 64;
 // Reads over a value that nobody asked for and checks that it is JSON and not too deep.
 [[nodiscard]] Status skip_value(simdjson::ondemand::value value, int depth = 1);
 
+// The text of a value as it stands in the body, read over and checked as skip_value() does.
+[[nodiscard]] Status read_json(simdjson::ondemand::value value, std::string_view& text);
+
 // Typed reads; the error names `where` ("inputs[0].name") and what it should be.
 [[nodiscard]] Status read_string(
     simdjson::ondemand::value value, std::string_view where, std::string_view& out
@@ -57,6 +60,10 @@ inline constexpr int kJsonDepthMax = 64;
 [[nodiscard]] Status read_bool(simdjson::ondemand::value value, std::string_view where, bool& out);
 [[nodiscard]] Status read_size(
     simdjson::ondemand::value value, std::string_view where, std::uint64_t& out
+);
+// A finite number; also one that is written as a whole one.
+[[nodiscard]] Status read_number(
+    simdjson::ondemand::value value, std::string_view where, double& out
 );
 
 // Calls `read(key, value)` for each field of the object and stops at the first error.

@@ -33,7 +33,7 @@ Status check_room(std::size_t count) {
   );
 }
 
-Status read_text(ondemand::value value, EmbeddingInput& input) {
+Status read_input_text(ondemand::value value, EmbeddingInput& input) {
   CORTEX_RETURN_IF_ERROR(check_room(input.texts.size()));
   std::string_view text;
   const auto error = value.get_string().get(text);
@@ -75,7 +75,7 @@ Status read_element(ondemand::value value, List& list, EmbeddingInput& input) {
   CORTEX_RETURN_IF_ERROR(type_of(value, type));
   if (list.kind.value_or(type) != type) return bad_input();
   list.kind = type;
-  if (type == ondemand::json_type::string) return read_text(value, input);
+  if (type == ondemand::json_type::string) return read_input_text(value, input);
   if (type == ondemand::json_type::array) return read_token_list(value, input);
   return read_token(value, list.flat);
 }
@@ -93,7 +93,7 @@ Status read_list(ondemand::array array, EmbeddingInput& input) {
 Status read_input(ondemand::value value, EmbeddingInput& input) {
   ondemand::json_type type{};
   CORTEX_RETURN_IF_ERROR(type_of(value, type));
-  if (type == ondemand::json_type::string) return read_text(value, input);
+  if (type == ondemand::json_type::string) return read_input_text(value, input);
   ondemand::array array;
   if (value.get_array().get(array)) return bad_input();
   return read_list(array, input);

@@ -7,28 +7,18 @@
 #include "base/json_text.h"
 #include "frontend/codec/openai/embeddings_reply.h"
 #include "frontend/codec/openai/embeddings_request.h"
+#include "frontend/codec/openai/generation_call.h"
+#include "frontend/codec/openai/generation_reply.h"
+#include "frontend/codec/openai/openai_error.h"
+#include "frontend/codec/openai/schemas.h"
+#include "frontend/codec/streamed_call.h"
 #include "frontend/codec/unary_call.h"
-#include "frontend/status_map.h"
 #include "request/model_reference.h"
 
 namespace cortex::frontend::openai {
 namespace {
 
-// A 404 of ours is always a model: other paths belong to no route.
-std::string_view error_code(const Status& status) {
-  if (status.code() == Code::kNotFound) return "model_not_found";
-  return status_row(status.code()).openai_code;
-}
-
-std::string error_body(int, const Status& status) {
-  std::string out = R"({"error":{"message":)";
-  append_json_string(out, status.text());
-  out.append(R"(,"type":)");
-  append_json_string(out, status_row(status.code()).openai_type);
-  out.append(R"(,"param":null,"code":)");
-  append_json_string(out, error_code(status));
-  return out.append("}}");
-}
+std::string error_body(int, const Status& status) { return error_text(status); }
 
 void append_model(std::string& out, std::string_view id, std::int64_t created) {
   out.append(R"({"id":)");
@@ -53,10 +43,35 @@ Answer embeddings_answer(EmbeddingsPlan plan) {
   };
 }
 
+GenerationPlan plan_of(const GenerationCall& call, const OpenAiOptions& options) {
+  GenerationPlan plan;
+  plan.created = options.now() / 1000;
+  plan.model = call.model;
+  plan.fingerprint = options.fingerprint;
+  plan.sequences = call.inputs.front().sequences;
+  plan.requests = call.inputs.size();
+  plan.logprobs = call.inputs.front().top_logprobs.has_value();
+  plan.include_usage = call.include_usage;
+  return plan;
+}
+
+Result<Requests> requests_of(const HttpRequest& http, GenerationCall& call) {
+  auto reference = ModelReference::parse(call.model);
+  if (!reference.ok()) return reference.status().with_field("model");
+  Requests out;
+  for (GenerationInput& input : call.inputs) {
+    std::shared_ptr<Request> request = request_from(http);
+    request->model = *reference;
+    request->input = std::move(input);
+    out.push_back(std::move(request));
+  }
+  return out;
+}
+
 }  // namespace
 
 OpenAiCodec::OpenAiCodec(ModelCatalog catalog, Submit submit, OpenAiOptions options)
-    : catalog_(std::move(catalog)), submit_(std::move(submit)), options_(options) {}
+    : catalog_(std::move(catalog)), submit_(std::move(submit)), options_(std::move(options)) {}
 
 struct OpenAiCodec::Entry {
   Method method;
@@ -66,6 +81,7 @@ struct OpenAiCodec::Entry {
   void (OpenAiCodec::*handler)(const ExchangePtr&) const;
   std::string_view request_schema;
   std::string_view response_schema;
+  std::string_view event_schema = {};
 };
 
 const OpenAiCodec::Entry OpenAiCodec::kEntries[] = {
@@ -90,6 +106,22 @@ const OpenAiCodec::Entry OpenAiCodec::kEntries[] = {
      &OpenAiCodec::embeddings,
      "EmbeddingsRequest",
      "EmbeddingsResponse"},
+    {Method::kPost,
+     "/v1/chat/completions",
+     Scope::kInfer,
+     "Go on with a conversation; with `stream` as events",
+     &OpenAiCodec::chat,
+     "ChatCompletionRequest",
+     "ChatCompletion",
+     "ChatCompletionChunk"},
+    {Method::kPost,
+     "/v1/completions",
+     Scope::kInfer,
+     "Go on with texts; with `stream` as events",
+     &OpenAiCodec::completion,
+     "CompletionRequest",
+     "Completion",
+     "Completion"},
 };
 
 Api OpenAiCodec::make_api() {
@@ -97,6 +129,7 @@ Api OpenAiCodec::make_api() {
   api.name = "openai";
   api.error_body = error_body;
   api.error_schema = "OpenAiError";
+  api.schemas = generation_schemas();
   for (const Entry& entry : kEntries) {
     Route route{entry.method, entry.pattern, entry.scope, api.name, entry.summary, {}, 0, {}, {}};
     route.handler = [this, handler = entry.handler](const ExchangePtr& exchange) {
@@ -104,6 +137,7 @@ Api OpenAiCodec::make_api() {
     };
     route.request_schema = entry.request_schema;
     route.response_schema = entry.response_schema;
+    route.event_schema = entry.event_schema;
     api.routes.push_back(std::move(route));
   }
   return api;
@@ -141,6 +175,36 @@ void OpenAiCodec::embeddings(const ExchangePtr& exchange) const {
   request->model = std::move(*reference);
   request->input = std::move(call->input);
   submit_unary(submit_, exchange, std::move(request), embeddings_answer(std::move(plan)));
+}
+
+void OpenAiCodec::chat(const ExchangePtr& exchange) const {
+  const HttpRequest& http = exchange->request();
+  Result<GenerationCall> call = read_chat(http.body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  GenerationPlan plan = plan_of(*call, options_);
+  plan.id = "chatcmpl-" + http.id;
+  Result<Requests> requests = requests_of(http, *call);
+  if (!requests.ok()) return exchange->fail(requests.status());
+  if (call->stream) {
+    return submit_streamed(submit_, exchange, std::move(*requests), chat_stream(std::move(plan)));
+  }
+  submit_collected(submit_, exchange, std::move(*requests), chat_collector(std::move(plan)));
+}
+
+void OpenAiCodec::completion(const ExchangePtr& exchange) const {
+  const HttpRequest& http = exchange->request();
+  Result<GenerationCall> call = read_completion(http.body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  GenerationPlan plan = plan_of(*call, options_);
+  plan.id = "cmpl-" + http.id;
+  Result<Requests> requests = requests_of(http, *call);
+  if (!requests.ok()) return exchange->fail(requests.status());
+  if (call->stream) {
+    return submit_streamed(
+        submit_, exchange, std::move(*requests), completion_stream(std::move(plan))
+    );
+  }
+  submit_collected(submit_, exchange, std::move(*requests), completion_collector(std::move(plan)));
 }
 
 }  // namespace cortex::frontend::openai

@@ -2,19 +2,23 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "frontend/codec/model_catalog.h"
 #include "frontend/http/exchange.h"
 
 namespace cortex::frontend::openai {
 
 struct OpenAiOptions {
-  std::int64_t created = 0;  // seconds since the epoch that the list of models shows
+  std::int64_t created = 0;               // seconds since the epoch that the list of models shows
+  std::string fingerprint = "fp_cortex";  // `system_fingerprint` of answers
+  std::function<std::int64_t()> now = unix_milliseconds;  // what `created` of answers says
 };
 
-// OpenAI's API: embeddings and models.
+// OpenAI's API: chat and text completions, embeddings and models.
 // Outlives the server that its Api is mounted on. Thread-safe: keeps no state between requests.
 class OpenAiCodec {
  public:
@@ -31,6 +35,8 @@ class OpenAiCodec {
   void list_models(const ExchangePtr& exchange) const;
   void model(const ExchangePtr& exchange) const;
   void embeddings(const ExchangePtr& exchange) const;
+  void chat(const ExchangePtr& exchange) const;
+  void completion(const ExchangePtr& exchange) const;
 
   const ModelCatalog catalog_;
   const Submit submit_;

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/codec/openai/generation_fields.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "frontend/codec/openai/output_format.h"
+
+namespace cortex::frontend::openai {
+namespace {
+
+namespace ondemand = simdjson::ondemand;
+
+constexpr std::int32_t kIntMax = std::numeric_limits<std::int32_t>::max();
+
+struct FloatField {
+  std::string_view name;
+  float SamplingSettings::* member;
+  double low;
+  double high;
+  bool above_low = false;  // the low end itself is out of range
+};
+
+constexpr FloatField kFloats[] = {
+    {"temperature", &SamplingSettings::temperature, 0, 2},
+    {"top_p", &SamplingSettings::top_p, 0, 1},
+    {"min_p", &SamplingSettings::min_p, 0, 1},
+    {"typical_p", &SamplingSettings::typical_p, 0, 1, true},
+    {"repeat_penalty", &SamplingSettings::repeat_penalty, 0, 2, true},
+    {"repetition_penalty", &SamplingSettings::repeat_penalty, 0, 2, true},
+    {"frequency_penalty", &SamplingSettings::frequency_penalty, -2, 2},
+    {"presence_penalty", &SamplingSettings::presence_penalty, -2, 2},
+    {"dry_multiplier", &SamplingSettings::dry_multiplier, 0, 100},
+    {"dry_base", &SamplingSettings::dry_base, 1, 100},
+    {"xtc_probability", &SamplingSettings::xtc_probability, 0, 1},
+    {"xtc_threshold", &SamplingSettings::xtc_threshold, 0, 1},
+    {"mirostat_tau", &SamplingSettings::mirostat_tau, 0, 100},
+    {"mirostat_eta", &SamplingSettings::mirostat_eta, 0, 1},
+};
+
+struct IntegerField {
+  std::string_view name;
+  std::int32_t SamplingSettings::* member;
+  std::int32_t low;
+  std::int32_t high;
+};
+
+constexpr IntegerField kIntegers[] = {
+    {"top_k", &SamplingSettings::top_k, -1, kIntMax},
+    {"repeat_last_n", &SamplingSettings::penalty_last, -1, kIntMax},
+    {"dry_allowed_length", &SamplingSettings::dry_allowed_length, 0, kIntMax},
+    {"dry_penalty_last_n", &SamplingSettings::dry_penalty_last, -1, kIntMax},
+    {"mirostat", &SamplingSettings::mirostat, 0, 2},
+};
+
+std::string number_of(double value) {
+  char text[32] = {};
+  const auto end = std::to_chars(std::begin(text), std::end(text), value).ptr;
+  return {std::begin(text), end};
+}
+
+Status read_float(ondemand::value value, const FloatField& field, SamplingSettings& sampling) {
+  double number = 0;
+  const Status read = read_number(value, field.name, number);
+  const bool low = field.above_low ? number <= field.low : number < field.low;
+  if (!read.ok() || low || number > field.high) {
+    const std::string from = field.above_low ? "above " : "from ";
+    return field_error(
+        field.name, "a number " + from + number_of(field.low) + " to " + number_of(field.high)
+    );
+  }
+  sampling.*field.member = static_cast<float>(number);
+  return {};
+}
+
+Status read_integer(ondemand::value value, const IntegerField& field, SamplingSettings& sampling) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, field.name, {field.low, field.high}, number));
+  sampling.*field.member = static_cast<std::int32_t>(number);
+  return {};
+}
+
+Status read_model(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_text(value, name, draft.call.model);
+}
+
+Status read_tokens_max(
+    ondemand::value value, std::string_view name, std::optional<std::uint64_t>& out
+) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, name, {1, kIntMax}, number));
+  out = static_cast<std::uint64_t>(number);
+  return {};
+}
+
+Status read_max_tokens(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_tokens_max(value, name, draft.tokens_max);
+}
+
+Status read_max_chat_tokens(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_tokens_max(value, name, draft.chat_tokens_max);
+}
+
+// llama-server's: -1 goes on to the end of the context.
+Status read_n_predict(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, name, {-1, kIntMax}, number));
+  if (number == 0) return field_error(name, "-1, or a whole number from 1");
+  draft.tokens_max = number < 0 ? 0 : static_cast<std::uint64_t>(number);
+  return {};
+}
+
+Status read_count(ondemand::value value, std::string_view name, std::size_t& out) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, name, {1, kChoicesMax}, number));
+  out = static_cast<std::size_t>(number);
+  return {};
+}
+
+Status read_n(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_count(value, name, draft.call.inputs.front().sequences);
+}
+
+Status read_best_of(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_count(value, name, draft.call.inputs.front().best_of);
+}
+
+// Any whole number that JSON clients send; -1 is llama-server's and vLLM's word for none.
+Status read_seed(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  auto& seed = draft.call.inputs.front().sampling.seed;
+  std::uint64_t big = 0;
+  std::int64_t number = 0;
+  if (!value.get_int64().get(number)) {
+    if (number != -1) seed = static_cast<std::uint64_t>(number);
+    return {};
+  }
+  if (value.get_uint64().get(big)) return field_error(name, "a whole number");
+  seed = big;
+  return {};
+}
+
+Status add_stop(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  auto& stops = draft.call.inputs.front().stop;
+  if (stops.size() >= kStopsMax) {
+    return field_error(name, "a list of at most " + std::to_string(kStopsMax) + " strings");
+  }
+  CORTEX_RETURN_IF_ERROR(read_text(value, name, stops.emplace_back()));
+  if (!stops.back().empty() && stops.back().size() <= kStopBytesMax) return {};
+  return field_error(name, "of strings of 1 to " + std::to_string(kStopBytesMax) + " bytes");
+}
+
+Status read_stop(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  ondemand::json_type type{};
+  if (const auto error = value.type().get(type)) return malformed_json(error);
+  if (type == ondemand::json_type::string) return add_stop(value, name, draft);
+  ondemand::array array;
+  if (value.get_array().get(array)) return field_error(name, "a string or a list of strings");
+  return for_each_element(array, [&](ondemand::value text) { return add_stop(text, name, draft); });
+}
+
+Status add_bias(
+    std::string_view key, ondemand::value value, std::vector<std::pair<Token, float>>& biases
+) {
+  constexpr std::string_view kName = "logit_bias";
+  if (biases.size() >= kBiasesMax) {
+    return field_error(kName, "an object of at most " + std::to_string(kBiasesMax) + " tokens");
+  }
+  Token token = 0;
+  const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token);
+  if (error != std::errc() || end != key.data() + key.size() || token < 0) {
+    return field_error(kName, "an object whose names are ids of tokens");
+  }
+  double bias = 0;
+  if (!read_number(value, kName, bias).ok() || bias < -100 || bias > 100) {
+    return field_error(kName, "an object of numbers from -100 to 100");
+  }
+  biases.emplace_back(token, static_cast<float>(bias));
+  return {};
+}
+
+Status read_logit_bias(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  ondemand::object object;
+  if (value.get_object().get(object)) {
+    return field_error(name, "an object of numbers by token id");
+  }
+  auto& biases = draft.call.inputs.front().sampling.logit_bias;
+  return for_each_field(object, [&](std::string_view key, ondemand::value bias) {
+    return add_bias(key, bias, biases);
+  });
+}
+
+Status read_stream(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_bool(value, name, draft.call.stream);
+}
+
+Status read_stream_option(std::string_view key, ondemand::value value, GenerationDraft& draft) {
+  if (key == "include_usage") {
+    return read_bool(value, "stream_options.include_usage", draft.call.include_usage);
+  }
+  if (key == "include_obfuscation") return skip_value(value);  // padding against eavesdroppers
+  bool flag = false;
+  const std::string name = "stream_options." + std::string(key);
+  if (key != "continuous_usage_stats") {
+    return unknown_field(name);
+  }
+  CORTEX_RETURN_IF_ERROR(read_bool(value, name, flag));
+  return flag ? unsupported_field(name, "tokens are counted at the end of a stream") : Status();
+}
+
+Status read_stream_options(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  ondemand::object object;
+  if (value.get_object().get(object)) return field_error(name, "an object");
+  draft.stream_options = true;
+  return for_each_field(object, [&](std::string_view key, ondemand::value option) -> Status {
+    bool null = false;
+    if (const auto error = option.is_null().get(null)) return malformed_json(error);
+    return null ? Status() : read_stream_option(key, option, draft);
+  });
+}
+
+Status read_ignore_eos(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_bool(value, name, draft.call.inputs.front().ignore_end);
+}
+
+Status read_cache_salt(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  return read_text(value, name, draft.call.inputs.front().cache_salt);
+}
+
+constexpr GenerationField kFields[] = {
+    {"model", read_model},
+    {"max_tokens", read_max_tokens},
+    {"max_completion_tokens", read_max_chat_tokens},
+    {"n_predict", read_n_predict},
+    {"n", read_n},
+    {"best_of", read_best_of},
+    {"seed", read_seed},
+    {"stop", read_stop},
+    {"logit_bias", read_logit_bias},
+    {"stream", read_stream},
+    {"stream_options", read_stream_options},
+    {"ignore_eos", read_ignore_eos},
+    {"cache_salt", read_cache_salt},
+    {"response_format", read_response_format},
+    {"structured_outputs", read_structured_outputs},
+    {"guided_json", read_guided_json},
+    {"json_schema", read_guided_json},
+    {"guided_regex", read_guided_regex},
+    {"guided_choice", read_guided_choice},
+    {"guided_grammar", read_guided_grammar},
+};
+
+// Fields that need nothing: they speak of accounts, places and caches, or say what happens anyway.
+// docs/openai.md lists them.
+constexpr IdleField kIdle[] = {
+    {"user", ""},
+    {"metadata", ""},
+    {"store", ""},
+    {"service_tier", ""},
+    {"safety_identifier", ""},
+    {"prompt_cache_key", ""},
+    {"prompt_cache_retention", ""},
+    {"prompt_cache_options", ""},
+    {"prediction", ""},
+    {"request_id", ""},
+    {"cache_prompt", ""},
+    {"id_slot", ""},
+    {"n_keep", ""},
+    {"guided_decoding_backend", ""},
+    {"timings_per_token", "false"},
+    {"priority", "0"},
+    {"min_tokens", "0"},
+    {"stop_token_ids", "[]"},
+    {"bad_words", "[]"},
+    {"use_beam_search", "false"},
+    {"length_penalty", "1|1.0"},
+    {"include_stop_str_in_output", "false"},
+    {"skip_special_tokens", "true"},
+    {"spaces_between_special_tokens", "true|false"},
+    {"return_token_ids", "false"},
+    {"return_tokens_as_token_ids", "false"},
+    {"dynatemp_range", "0|0.0"},
+    {"dynatemp_exponent", ""},
+    {"top_n_sigma", "-1|-1.0"},
+    {"n_probs", "0"},
+    {"stop_regex", "[]"},
+};
+
+bool is_one_of(std::string_view text, std::string_view values) {
+  while (!values.empty()) {
+    const auto cut = std::min(values.find('|'), values.size());
+    if (values.substr(0, cut) == text) return true;
+    values.remove_prefix(std::min(cut + 1, values.size()));
+  }
+  return false;
+}
+
+Status read_idle(ondemand::value value, const IdleField& field) {
+  if (field.values.empty()) return skip_value(value);
+  std::string_view text;
+  CORTEX_RETURN_IF_ERROR(read_json(value, text));
+  if (is_one_of(text, field.values)) return {};
+  std::string values(field.values);
+  std::replace(values.begin(), values.end(), '|', ',');
+  return unsupported_field(field.name, "it may be left out, or be " + values);
+}
+
+template <typename Rows>
+auto find_row(const Rows& rows, std::string_view name) {
+  const auto at = std::find_if(std::begin(rows), std::end(rows), [&](const auto& row) {
+    return row.name == name;
+  });
+  return at == std::end(rows) ? nullptr : &*at;
+}
+
+}  // namespace
+
+Status GenerationReader::note(std::string_view name) {
+  if (std::find(seen_.begin(), seen_.end(), name) != seen_.end()) {
+    return invalid_argument("'" + std::string(name) + "' is given twice")
+        .with_field(std::string(name));
+  }
+  seen_.push_back(name);
+  return {};
+}
+
+Status GenerationReader::read(std::string_view key, ondemand::value value) {
+  if (draft_.call.inputs.empty()) draft_.call.inputs.emplace_back();
+  bool null = false;
+  if (const auto error = value.is_null().get(null)) return malformed_json(error);
+  if (null) return {};
+  SamplingSettings& sampling = draft_.call.inputs.front().sampling;
+  const auto* field = find_row(own_, key);
+  if (field == nullptr) field = find_row(kFields, key);
+  if (field != nullptr) {
+    CORTEX_RETURN_IF_ERROR(note(field->name));
+    return with_field_name(field->read(value, field->name, draft_), field->name);
+  }
+  if (const auto* number = find_row(kFloats, key)) {
+    CORTEX_RETURN_IF_ERROR(note(number->name));
+    return read_float(value, *number, sampling);
+  }
+  if (const auto* number = find_row(kIntegers, key)) {
+    CORTEX_RETURN_IF_ERROR(note(number->name));
+    return read_integer(value, *number, sampling);
+  }
+  const auto* idle = find_row(own_idle_, key);
+  if (idle == nullptr) idle = find_row(kIdle, key);
+  if (idle != nullptr) return with_field_name(read_idle(value, *idle), idle->name);
+  return unknown_field(key);
+}
+
+Status GenerationReader::finish() {
+  if (draft_.call.model.empty()) {
+    return invalid_argument("you must provide a 'model' parameter").with_field("model");
+  }
+  if (draft_.stream_options && !draft_.call.stream) {
+    return invalid_argument("'stream_options' may be given only with 'stream'")
+        .with_field("stream_options");
+  }
+  GenerationInput& input = draft_.call.inputs.front();
+  if (input.best_of != 0 && input.best_of < input.sequences) {
+    return invalid_argument("'best_of' must be at least 'n'").with_field("best_of");
+  }
+  if (draft_.call.stream && input.best_of > input.sequences) {
+    return unsupported_field("best_of", "the best are known at the end, they cannot be streamed");
+  }
+  SamplingSettings& sampling = input.sampling;
+  sampling.top_p = std::max(sampling.top_p, std::numeric_limits<float>::min());  // 0: the first
+  sampling.top_k = std::max(sampling.top_k, 0);
+  input.tokens_max = draft_.chat_tokens_max.value_or(draft_.tokens_max.value_or(0));
+  return {};
+}
+
+}  // namespace cortex::frontend::openai

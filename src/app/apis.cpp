@@ -7,8 +7,10 @@
 #include "app/application.h"
 #include "app/http_options.h"
 #include "frontend/codec/admin/admin_codec.h"
+#include "frontend/codec/anthropic/anthropic_codec.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/oip/oip_codec.h"
+#include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
 
@@ -60,9 +62,23 @@ std::vector<frontend::Api> Application::build_apis() {
     out.push_back(oip_->make_api());
   }
   if (settings_.apis.openai) {
-    const frontend::openai::OpenAiOptions options{unix_milliseconds() / 1000};
-    openai_ = std::make_unique<frontend::openai::OpenAiCodec>(model_catalog(), submit(), options);
+    frontend::openai::OpenAiOptions options;
+    options.created = unix_milliseconds() / 1000;
+    options.fingerprint = "fp_cortex_" CORTEX_VERSION;
+    openai_ = std::make_unique<frontend::openai::OpenAiCodec>(
+        model_catalog(), submit(), std::move(options)
+    );
     out.push_back(openai_->make_api());
+  }
+  if (settings_.apis.anthropic) {
+    anthropic_ = std::make_unique<frontend::anthropic::AnthropicCodec>(submit());
+    out.push_back(anthropic_->make_api());
+  }
+  if (settings_.apis.ollama) {
+    ollama_ = std::make_unique<frontend::ollama::OllamaCodec>(
+        model_catalog(), submit(), frontend::ollama::OllamaOptions{CORTEX_VERSION}
+    );
+    out.push_back(ollama_->make_api());
   }
   if (settings_.apis.mlflow && storage_) {
     frontend::mlflow::MlflowOptions options;

@@ -38,6 +38,12 @@ class WebhookSender;
 namespace cortex::frontend::oip {
 class OipCodec;
 }
+namespace cortex::frontend::anthropic {
+class AnthropicCodec;
+}
+namespace cortex::frontend::ollama {
+class OllamaCodec;
+}
 namespace cortex::frontend::openai {
 class OpenAiCodec;
 }
@@ -124,6 +130,8 @@ class Application {
   std::unique_ptr<KeyAuthenticator> authenticator_;
   std::unique_ptr<frontend::oip::OipCodec> oip_;
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
+  std::unique_ptr<frontend::anthropic::AnthropicCodec> anthropic_;
+  std::unique_ptr<frontend::ollama::OllamaCodec> ollama_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;
   std::unique_ptr<frontend::mlflow::MlflowCodec> mlflow_;
   std::unique_ptr<frontend::registry_api::RegistryCodec> registry_api_;

@@ -130,6 +130,8 @@ struct AuthSettings {
 struct ApiSettings {
   bool open_inference = true;
   bool openai = true;
+  bool anthropic = true;
+  bool ollama = true;
   bool mlflow = true;
   bool registry = true;
 };

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "frontend/codec/model_catalog.h"
+#include "frontend/http/exchange.h"
+
+namespace cortex::frontend::anthropic {
+
+// Anthropic's API: messages.
+// Outlives the server that its Api is mounted on. Thread-safe: keeps no state between requests.
+class AnthropicCodec {
+ public:
+  explicit AnthropicCodec(Submit submit);
+
+  // The routes, below "/v1".
+  [[nodiscard]] Api make_api();
+
+ private:
+  void messages(const std::shared_ptr<Exchange>& exchange) const;
+
+  const Submit submit_;
+};
+
+}  // namespace cortex::frontend::anthropic

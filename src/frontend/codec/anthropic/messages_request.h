@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "request/generation.h"
+
+namespace cortex::frontend::anthropic {
+
+// Bounds of one request. Its bytes are bounded by the server's limit of bodies.
+inline constexpr std::size_t kMessagesMax = 4096;
+inline constexpr std::size_t kBlocksMax = 1024;  // of one message
+inline constexpr std::size_t kToolsMax = 128;
+inline constexpr std::size_t kStopsMax = 16;
+inline constexpr std::size_t kStopBytesMax = 256;
+
+// What the body of POST /v1/messages asks for.
+struct MessagesCall {
+  std::string model;
+  GenerationInput input;
+  bool stream = false;
+};
+
+// Reads a body that is followed by Buffer::kPadding readable bytes. kInvalidArgument names the
+// field at fault; docs/anthropic.md has the table of fields.
+[[nodiscard]] Result<MessagesCall> read_messages(std::string_view padded_body);
+
+}  // namespace cortex::frontend::anthropic

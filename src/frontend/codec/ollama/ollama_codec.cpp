@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/codec/ollama/ollama_codec.h"
+
+#include <utility>
+
+#include "base/json_text.h"
+#include "frontend/codec/ollama/ollama_reply.h"
+#include "frontend/codec/ollama/ollama_request.h"
+#include "frontend/codec/unary_call.h"
+#include "request/model_reference.h"
+
+namespace cortex::frontend::ollama {
+namespace {
+
+constexpr Schema json_schema(std::string_view name, std::string_view text) {
+  return {name, "application/json", false, text};
+}
+
+constexpr Schema kOllamaSchemas[] = {
+    json_schema(
+        "OllamaError",
+        R"({"type":"object","required":["error"],"properties":{"error":{"type":"string"}}})"
+    ),
+    json_schema("OllamaSettings", R"({"type":"object","required":["model"],"properties":{
+      "model":{"type":"string"},"stream":{"type":"boolean","default":true},
+      "format":{"oneOf":[{"enum":["json",""]},{"type":"object"}]},"think":{"type":["boolean","string"]},
+      "options":{"type":"object","properties":{"temperature":{"type":"number"},"top_p":{"type":"number"},
+        "top_k":{"type":"integer"},"min_p":{"type":"number"},"typical_p":{"type":"number"},
+        "repeat_penalty":{"type":"number"},"repeat_last_n":{"type":"integer"},
+        "frequency_penalty":{"type":"number"},"presence_penalty":{"type":"number"},"seed":{"type":"integer"},
+        "num_predict":{"type":"integer"},"stop":{"type":["string","array"]},"mirostat":{"enum":[0,1,2]},
+        "mirostat_tau":{"type":"number"},"mirostat_eta":{"type":"number"}}}}})"),
+    json_schema(
+        "OllamaMessage",
+        R"({"type":"object","required":["role"],"properties":{
+      "role":{"enum":["system","user","assistant","tool"]},"content":{"type":"string"},
+      "thinking":{"type":"string"},"tool_name":{"type":"string"},
+      "tool_calls":{"type":"array","items":{"type":"object","properties":{"function":{"type":"object",
+        "properties":{"name":{"type":"string"},"arguments":{"type":"object"}}}}}}}})"
+    ),
+    json_schema(
+        "OllamaChatRequest",
+        R"({"allOf":[{"$ref":"#/components/schemas/OllamaSettings"},{"type":"object","properties":{
+      "messages":{"type":"array","items":{"$ref":"#/components/schemas/OllamaMessage"}},
+      "tools":{"type":"array","items":{"type":"object"}}}}]})"
+    ),
+    json_schema(
+        "OllamaGenerateRequest",
+        R"({"allOf":[{"$ref":"#/components/schemas/OllamaSettings"},{"type":"object","properties":{
+      "prompt":{"type":"string"},"system":{"type":"string"},"raw":{"type":"boolean"}}}]})"
+    ),
+    json_schema(
+        "OllamaAnswer",
+        R"({"type":"object","required":["model","created_at","done"],"properties":{
+      "model":{"type":"string"},"created_at":{"type":"string"},"done":{"type":"boolean"},
+      "message":{"$ref":"#/components/schemas/OllamaMessage"},"response":{"type":"string"},
+      "thinking":{"type":"string"},"done_reason":{"enum":["stop","length","load"]},
+      "total_duration":{"type":"integer","description":"Nanoseconds, as the other durations."},
+      "load_duration":{"type":"integer"},"prompt_eval_count":{"type":"integer"},
+      "prompt_eval_duration":{"type":"integer"},"eval_count":{"type":"integer"},
+      "eval_duration":{"type":"integer"}}})"
+    ),
+    json_schema(
+        "OllamaModels",
+        R"({"type":"object","required":["models"],"properties":{"models":{"type":"array",
+      "items":{"type":"object","properties":{"name":{"type":"string"},"model":{"type":"string"},
+        "modified_at":{"type":"string"},"size":{"type":"integer"},"digest":{"type":"string"},
+        "details":{"type":"object"}}}}}})"
+    ),
+    json_schema(
+        "OllamaShowRequest",
+        R"({"type":"object","required":["model"],"properties":{"model":{"type":"string"}}})"
+    ),
+    json_schema("OllamaModel", R"({"type":"object","properties":{"details":{"type":"object"},
+      "capabilities":{"type":"array","items":{"type":"string"}},"model_info":{"type":"object"},
+      "modified_at":{"type":"string"}}})"),
+    json_schema(
+        "OllamaVersion",
+        R"({"type":"object","required":["version"],"properties":{"version":{"type":"string"}}})"
+    ),
+};
+
+void reply_json(Exchange& exchange, std::string body) {
+  HttpReply reply;
+  reply.body = std::move(body);
+  exchange.reply(std::move(reply));
+}
+
+// What Ollama's clients expect to be there; a model's files are not looked into for it.
+constexpr std::string_view kDetails =
+    R"("details":{"parent_model":"","format":"gguf","family":"","families":[],"parameter_size":"","quantization_level":""})";
+
+}  // namespace
+
+struct OllamaCodec::Entry {
+  Method method;
+  std::string_view pattern;
+  Scope scope;
+  std::string_view summary;
+  void (OllamaCodec::*handler)(const ExchangePtr&) const;
+  std::string_view request_schema;
+  std::string_view response_schema;
+};
+
+const OllamaCodec::Entry OllamaCodec::kEntries[] = {
+    {Method::kPost,
+     "/api/chat",
+     Scope::kInfer,
+     "Go on with a conversation, as lines of JSON unless `stream` is false",
+     &OllamaCodec::chat,
+     "OllamaChatRequest",
+     "OllamaAnswer"},
+    {Method::kPost,
+     "/api/generate",
+     Scope::kInfer,
+     "Answer a prompt, as lines of JSON unless `stream` is false",
+     &OllamaCodec::generate,
+     "OllamaGenerateRequest",
+     "OllamaAnswer"},
+    {Method::kGet,
+     "/api/tags",
+     Scope::kRead,
+     "Language models that are ready",
+     &OllamaCodec::tags,
+     {},
+     "OllamaModels"},
+    {Method::kGet,
+     "/api/ps",
+     Scope::kRead,
+     "Language models in memory",
+     &OllamaCodec::running,
+     {},
+     "OllamaModels"},
+    {Method::kPost,
+     "/api/show",
+     Scope::kRead,
+     "One language model",
+     &OllamaCodec::show,
+     "OllamaShowRequest",
+     "OllamaModel"},
+    {Method::kGet,
+     "/api/version",
+     Scope::kRead,
+     "The server's version",
+     &OllamaCodec::version,
+     {},
+     "OllamaVersion"},
+};
+
+OllamaCodec::OllamaCodec(ModelCatalog catalog, Submit submit, OllamaOptions options)
+    : catalog_(std::move(catalog)),
+      submit_(std::move(submit)),
+      options_(std::move(options)),
+      started_(options_.now()) {}
+
+Api OllamaCodec::make_api() {
+  Api api;
+  api.name = "ollama";
+  api.error_body = [](int, const Status& status) { return error_text(status); };
+  api.error_schema = "OllamaError";
+  api.schemas = kOllamaSchemas;
+  for (const Entry& entry : kEntries) {
+    Route& route = api.routes.emplace_back();
+    route.method = entry.method;
+    route.pattern = entry.pattern;
+    route.scope = entry.scope;
+    route.api = api.name;
+    route.summary = entry.summary;
+    route.handler = [this, handler = entry.handler](const ExchangePtr& exchange) {
+      (this->*handler)(exchange);
+    };
+    route.request_schema = entry.request_schema;
+    route.response_schema = entry.response_schema;
+  }
+  return api;
+}
+
+void OllamaCodec::chat(const ExchangePtr& exchange) const {
+  Result<OllamaCall> call = read_chat(exchange->request().body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  answer(exchange, std::move(*call), true);
+}
+
+void OllamaCodec::generate(const ExchangePtr& exchange) const {
+  Result<OllamaCall> call = read_generate(exchange->request().body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  answer(exchange, std::move(*call), false);
+}
+
+void OllamaCodec::answer(const ExchangePtr& exchange, OllamaCall&& call, bool chat) const {
+  const HttpRequest& http = exchange->request();
+  Result<ModelReference> reference = ModelReference::parse(plain_name(call.model));
+  if (!reference.ok()) return exchange->fail(reference.status());
+  OllamaPlan plan;
+  plan.model = std::move(call.model);
+  plan.chat = chat;
+  plan.arrival = http.arrival;
+  plan.now = options_.now;
+  if (call.loads) {
+    const auto handle = catalog_.find(*reference);
+    if (!handle.ok()) return exchange->fail(handle.status());
+    return reply_json(*exchange, loaded_text(plan));
+  }
+  std::shared_ptr<Request> request = request_from(http);
+  request->model = std::move(*reference);
+  request->input = std::move(call.input);
+  Requests requests{std::move(request)};
+  if (call.stream) {
+    return submit_streamed(submit_, exchange, std::move(requests), answer_lines(std::move(plan)));
+  }
+  submit_collected(submit_, exchange, std::move(requests), answer_collector(std::move(plan)));
+}
+
+std::string OllamaCodec::list(bool running) const {
+  std::string out = R"({"models":[)";
+  for (const std::string& name : catalog_.ready_models()) {
+    const auto reference = ModelReference::parse(name);
+    if (!reference.ok()) continue;
+    const auto handle = catalog_.find(*reference);
+    if (!handle.ok() || !(*handle)->signature.generates) continue;
+    if (out.back() != '[') out.push_back(',');
+    out.append(R"({"name":)");
+    append_json_string(out, name + ":latest");
+    out.append(R"(,"model":)");
+    append_json_string(out, name + ":latest");
+    out.append(R"(,"modified_at":")").append(time_text(started_));
+    out.append(R"(","size":0,"digest":"",)").append(kDetails);
+    if (running) out.append(R"(,"size_vram":0,"expires_at":"9999-12-31T23:59:59.000Z")");
+    out.push_back('}');
+  }
+  return out.append("]}");
+}
+
+void OllamaCodec::tags(const ExchangePtr& exchange) const { reply_json(*exchange, list(false)); }
+
+void OllamaCodec::running(const ExchangePtr& exchange) const { reply_json(*exchange, list(true)); }
+
+void OllamaCodec::show(const ExchangePtr& exchange) const {
+  Result<std::string> name = read_show(exchange->request().body->text());
+  if (!name.ok()) return exchange->fail(name.status());
+  const auto reference = ModelReference::parse(plain_name(*name));
+  if (!reference.ok()) return exchange->fail(reference.status());
+  const auto handle = catalog_.find(*reference);
+  if (!handle.ok()) return exchange->fail(handle.status());
+  if (!(*handle)->signature.generates) {
+    return exchange->fail(not_found("model '" + *name + "' is no language model"));
+  }
+  std::string out = R"({"modelfile":"","parameters":"","template":"","modified_at":")";
+  out.append(time_text(started_)).append("\",").append(kDetails);
+  out.append(R"(,"model_info":{},"capabilities":["completion","tools"]})");
+  reply_json(*exchange, std::move(out));
+}
+
+void OllamaCodec::version(const ExchangePtr& exchange) const {
+  std::string out = R"({"version":)";
+  append_json_string(out, options_.version);
+  reply_json(*exchange, out.append("}"));
+}
+
+}  // namespace cortex::frontend::ollama

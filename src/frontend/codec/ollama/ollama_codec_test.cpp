@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/codec/ollama/ollama_codec.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "frontend/codec/ollama/ollama_reply.h"
+#include "frontend/codec/ollama/ollama_request.h"
+#include "frontend/codec/testing/fake_exchange.h"
+
+namespace cortex::frontend::ollama {
+namespace {
+
+using testing::body_of;
+using testing::call;
+using testing::FakeExchange;
+
+OllamaCall chat_of(std::string_view json) {
+  auto call = read_chat(body_of(json)->text());
+  EXPECT_TRUE(call.ok()) << json << ": " << call.status().text();
+  return call.ok() ? std::move(*call) : OllamaCall();
+}
+
+OllamaCall generate_of(std::string_view json) {
+  auto call = read_generate(body_of(json)->text());
+  EXPECT_TRUE(call.ok()) << json << ": " << call.status().text();
+  return call.ok() ? std::move(*call) : OllamaCall();
+}
+
+const Conversation& conversation(const OllamaCall& call) {
+  return std::get<Conversation>(call.input.prompt);
+}
+
+TEST(OllamaRequest, reads_a_chat) {
+  const OllamaCall asked = chat_of(
+      R"({"model":"m:latest","stream":false,"format":"json","think":false,"keep_alive":"5m",)"
+      R"("messages":[{"role":"system","content":"s"},{"role":"user","content":"hi","images":[]},)"
+      R"({"role":"assistant","content":"","thinking":"hm","tool_calls":[{"function":{"name":"f","arguments":{"a": 1}}}]},)"
+      R"({"role":"tool","tool_name":"f","content":"4"}],)"
+      R"("tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}],)"
+      R"("options":{"temperature":0,"top_p":0.5,"top_k":3,"min_p":0.25,"repeat_penalty":1.5,"repeat_last_n":-1,)"
+      R"("seed":7,"num_predict":9,"stop":["x"],"mirostat":1,"num_ctx":4096}})"
+  );
+  EXPECT_EQ(asked.model, "m:latest");
+  EXPECT_EQ(plain_name(asked.model), "m");
+  EXPECT_FALSE(asked.stream);
+  EXPECT_FALSE(asked.loads);
+  EXPECT_EQ(asked.input.format.kind, OutputFormat::Kind::kJsonObject);
+  EXPECT_EQ(asked.input.tokens_max, 9U);
+  EXPECT_EQ(asked.input.stop, (std::vector<std::string>{"x"}));
+  const SamplingSettings& sampling = asked.input.sampling;
+  EXPECT_EQ(sampling.temperature, 0);
+  EXPECT_EQ(sampling.top_p, 0.5F);
+  EXPECT_EQ(sampling.top_k, 3);
+  EXPECT_EQ(sampling.min_p, 0.25F);
+  EXPECT_EQ(sampling.repeat_penalty, 1.5F);
+  EXPECT_EQ(sampling.penalty_last, -1);
+  EXPECT_EQ(sampling.seed, 7U);
+  EXPECT_EQ(sampling.mirostat, 1);
+  const Conversation& said = conversation(asked);
+  EXPECT_EQ(said.template_arguments, R"({"enable_thinking":false})");
+  ASSERT_EQ(said.messages.size(), 4U);
+  EXPECT_EQ(said.messages[2].reasoning, "hm");
+  EXPECT_EQ(said.messages[2].tool_calls.at(0).arguments, R"({"a": 1})");
+  EXPECT_EQ(said.messages[3].role, Role::kTool);
+  ASSERT_EQ(said.tools.size(), 1U);
+  EXPECT_EQ(said.tools[0].parameters, R"({"type":"object"})");
+}
+
+TEST(OllamaRequest, has_ollamas_defaults) {
+  const OllamaCall asked = chat_of(R"({"model":"m","messages":[{"role":"user","content":"hi"}]})");
+  EXPECT_TRUE(asked.stream);
+  EXPECT_EQ(asked.input.sampling.temperature, 0.8F);
+  EXPECT_EQ(asked.input.sampling.top_k, 40);
+  EXPECT_EQ(asked.input.sampling.top_p, 0.9F);
+  EXPECT_EQ(asked.input.tokens_max, 0U);
+  EXPECT_TRUE(chat_of(R"({"model":"m"})").loads);
+}
+
+TEST(OllamaRequest, a_prompt_is_a_conversation_unless_it_is_raw) {
+  const OllamaCall asked =
+      generate_of(R"({"model":"m","prompt":"hi","system":"s","format":{"a":1}})");
+  ASSERT_EQ(conversation(asked).messages.size(), 2U);
+  EXPECT_EQ(conversation(asked).messages[0].role, Role::kSystem);
+  EXPECT_EQ(conversation(asked).messages[1].content, "hi");
+  EXPECT_EQ(asked.input.format.text, R"({"a":1})");
+  const OllamaCall raw = generate_of(R"({"model":"m","prompt":"hi","raw":true})");
+  EXPECT_EQ(std::get<Prompt>(raw.input.prompt).text, "hi");
+}
+
+TEST(OllamaRequest, refuses_by_name) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {R"({})", "model"},
+      {R"({"model":"m","messages":[{"role":"x"}]})", "messages[0].role"},
+      {R"({"model":"m","messages":[{"role":"user","images":["aGk="]}]})", "messages[0].images"},
+      {R"({"model":"m","messages":{}})", "messages"},
+      {R"({"model":"m","options":{"temperature":3}})", "options.temperature"},
+      {R"({"model":"m","options":{"top_k":-1}})", "options.top_k"},
+      {R"({"model":"m","options":{"num_predict":0}})", "options.num_predict"},
+      {R"({"model":"m","options":{"stop":[""]}})", "options.stop"},
+      {R"({"model":"m","options":[]})", "options"},
+      {R"({"model":"m","format":"xml"})", "format"},
+      {R"({"model":"m","think":1})", "think"},
+      {R"({"model":"m","tools":[{"function":{}}]})", "tools[0].function.name"},
+  };
+  for (const auto& [json, field] : wrong) {
+    const Status status = read_chat(body_of(json)->text()).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << json;
+    EXPECT_EQ(status.field(), field) << json;
+  }
+  for (const auto* const field : {"suffix", "template", "context"}) {
+    const std::string body = R"({"model":"m","prompt":"a",")" + std::string(field) + R"(":"x"})";
+    EXPECT_EQ(read_generate(body_of(body)->text()).status().field(), field);
+  }
+  for (const auto* const none : {"", "[]", "{", R"({"model":"m"}})"}) {
+    EXPECT_FALSE(read_chat(body_of(none)->text()).ok()) << none;
+  }
+}
+
+// A codec over models "m", which generates, and "t", which does not.
+struct Played {
+  std::vector<GenerationOutput> parts;
+  Status end;
+  std::shared_ptr<const Request> asked;
+  OllamaCodec codec{catalog(), submit(), {"1.2.3", [] { return 1'700'000'000'042; }}};
+  Api api = codec.make_api();
+
+  static ModelCatalog catalog() {
+    ModelCatalog out;
+    out.ready_models = [] { return std::vector<std::string>{"m", "t"}; };
+    out.find = [](const ModelReference& reference) -> Result<registry::Handle> {
+      if (reference.name != "m" && reference.name != "t") return not_found("no such model");
+      auto version = std::make_shared<registry::ServingVersion>();
+      version->signature.generates = reference.name == "m";
+      return registry::Handle(version);
+    };
+    return out;
+  }
+
+  Submit submit() {
+    return [this](
+               std::shared_ptr<const Request> request, const std::shared_ptr<ResponseStream>& stream
+           ) {
+      asked = std::move(request);
+      for (const GenerationOutput& part : parts) {
+        if (!stream->write(GenerationOutput(part))) break;
+      }
+      Timings timings;
+      timings.input_tokens = 7;
+      timings.output_tokens = 5;
+      stream->finish(end, timings);
+    };
+  }
+
+  std::shared_ptr<FakeExchange> post(std::string_view pattern, std::string_view body) {
+    HttpRequest http;
+    http.body = body_of(body);
+    return call(api, Method::kPost, pattern, std::move(http));
+  }
+};
+
+std::vector<GenerationOutput> everything() {
+  GenerationOutput thought;
+  thought.reasoning = "hm";
+  GenerationOutput said;
+  said.text = "a";
+  said.tool_calls = {{0, "t1", "f", "{\n\"x\":"}};
+  GenerationOutput last;
+  last.tool_calls = {{0, "", "", "1}"}};
+  last.finish = FinishReason::kToolCalls;
+  return {thought, said, last};
+}
+
+constexpr std::string_view kHead =
+    R"({"model":"m:latest","created_at":"2023-11-14T22:13:20.042Z",)";
+
+TEST(Ollama, streams_lines) {
+  Played model;
+  model.parts = everything();
+  const auto exchange = model.post(
+      "/api/chat", R"({"model":"m:latest","messages":[{"role":"user","content":"hi"}]})"
+  );
+  EXPECT_EQ(model.asked->model.name, "m");
+  EXPECT_EQ(exchange->head()->content_type, "application/x-ndjson");
+  const std::string head(kHead);
+  const std::string expected =
+      head + R"("message":{"role":"assistant","content":"","thinking":"hm"},"done":false})" + "\n" +
+      head + R"("message":{"role":"assistant","content":"a"},"done":false})" + "\n" + head +
+      R"("message":{"role":"assistant","content":"","tool_calls":[{"id":"t1","function":{"index":0,"name":"f","arguments":{ "x":1}}}]},"done":false})" +
+      "\n" + head +
+      R"("message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","total_duration":)";
+  EXPECT_TRUE(exchange->streamed().starts_with(expected)) << exchange->streamed();
+  EXPECT_NE(exchange->streamed().find(R"("prompt_eval_count":7,)"), std::string::npos);
+  EXPECT_NE(exchange->streamed().find(R"("eval_count":5,)"), std::string::npos);
+  EXPECT_TRUE(exchange->streamed().ends_with("}\n"));
+}
+
+TEST(Ollama, answers_whole) {
+  Played model;
+  model.parts = everything();
+  const std::string whole =
+      model.post("/api/generate", R"({"model":"m:latest","prompt":"hi","stream":false})")->bytes();
+  EXPECT_TRUE(
+      whole.starts_with(std::string(kHead) + R"("response":"a","thinking":"hm","tool_calls":[)")
+  ) << whole;
+  EXPECT_NE(whole.find(R"("done":true,"done_reason":"stop")"), std::string::npos);
+}
+
+TEST(Ollama, a_chat_of_nothing_asks_for_the_model) {
+  Played model;
+  EXPECT_EQ(
+      model.post("/api/chat", R"({"model":"m:latest"})")->bytes(),
+      std::string(kHead) +
+          R"("message":{"role":"assistant","content":""},"done":true,"done_reason":"load"})"
+  );
+  EXPECT_EQ(model.post("/api/generate", R"({"model":"x"})")->failure().code(), Code::kNotFound);
+}
+
+TEST(Ollama, errors_are_ollamas) {
+  Played model;
+  GenerationOutput said;
+  said.text = "a";
+  model.parts = {said};
+  model.end = unavailable("gone");
+  EXPECT_TRUE(model
+                  .post("/api/chat", R"({"model":"m","messages":[{"role":"user","content":"hi"}]})")
+                  ->streamed()
+                  .ends_with("{\"error\":\"gone\"}\n"));
+  EXPECT_EQ(model.api.error_body(503, model.end), R"({"error":"gone"})");
+}
+
+TEST(Ollama, lists_language_models) {
+  Played model;
+  const std::string tags = call(model.api, Method::kGet, "/api/tags")->bytes();
+  EXPECT_NE(tags.find(R"("name":"m:latest")"), std::string::npos);
+  EXPECT_EQ(tags.find(R"("name":"t:latest")"), std::string::npos);
+  EXPECT_NE(
+      call(model.api, Method::kGet, "/api/ps")->bytes().find(R"("expires_at")"), std::string::npos
+  );
+}
+
+TEST(Ollama, shows_a_model_and_the_version) {
+  Played model;
+  EXPECT_NE(
+      model.post("/api/show", R"({"model":"m:latest"})")
+          ->bytes()
+          .find(R"("capabilities":["completion","tools"])"),
+      std::string::npos
+  );
+  EXPECT_EQ(model.post("/api/show", R"({"name":"t"})")->failure().code(), Code::kNotFound);
+  EXPECT_EQ(model.post("/api/show", R"({"model":"x"})")->failure().code(), Code::kNotFound);
+  EXPECT_EQ(model.post("/api/show", "{}")->failure().field(), "model");
+  EXPECT_EQ(call(model.api, Method::kGet, "/api/version")->bytes(), R"({"version":"1.2.3"})");
+}
+
+}  // namespace
+}  // namespace cortex::frontend::ollama

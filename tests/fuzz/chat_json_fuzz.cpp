@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The input is the body of every call that generates: OpenAI's chats and completions, Anthropic's
+// messages, Ollama's chats and generations.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <variant>
+
+#include "base/check.h"
+#include "frontend/codec/anthropic/messages_request.h"
+#include "frontend/codec/ollama/ollama_request.h"
+#include "frontend/codec/openai/generation_call.h"
+#include "request/buffer.h"
+
+namespace anthropic = cortex::frontend::anthropic;
+namespace ollama = cortex::frontend::ollama;
+namespace openai = cortex::frontend::openai;
+
+namespace {
+
+void check_settings(const cortex::GenerationInput& input) {
+  const cortex::SamplingSettings& sampling = input.sampling;
+  CHECK(sampling.temperature >= 0 && sampling.temperature <= 2, "in range once read");
+  CHECK(sampling.top_p > 0 && sampling.top_p <= 1, "in range once read");
+  CHECK(sampling.top_k >= 0 && sampling.repeat_penalty > 0, "in range once read");
+  CHECK(input.sequences >= 1 && input.sequences <= openai::kChoicesMax, "bounded");
+  CHECK(input.best_of == 0 || input.best_of >= input.sequences, "the best of at least as many");
+  CHECK(input.stop.size() <= openai::kStopsMax, "bounded");
+  CHECK(input.top_logprobs.value_or(0) <= cortex::kTopLogprobsMax, "bounded");
+  for (const auto& stop : input.stop) {
+    CHECK(!stop.empty() && stop.size() <= openai::kStopBytesMax, "bounded");
+  }
+}
+
+void check_conversation(const cortex::Conversation& conversation) {
+  const auto& messages = conversation.messages;
+  CHECK(!messages.empty() && messages.size() <= openai::kMessagesMax, "bounded");
+  CHECK(conversation.tools.size() <= openai::kToolsMax, "bounded");
+  const bool named = conversation.tool_choice == cortex::ToolChoice::kNamed;
+  CHECK(!named || !conversation.tool_name.empty(), "a named tool has a name");
+  for (const auto& tool : conversation.tools) CHECK(!tool.name.empty(), "a tool has a name");
+}
+
+template <typename Call>
+bool read(const cortex::Result<Call>& call) {
+  if (call.ok()) {
+    CHECK(!call->model.empty(), "a model is named");
+    return true;
+  }
+  CHECK(call.status().code() == cortex::Code::kInvalidArgument, "the client's fault is named so");
+  CHECK(!call.status().text().empty(), "and said");
+  return false;
+}
+
+void check_openai(std::string_view body) {
+  const auto chat = openai::read_chat(body);
+  if (read(chat)) {
+    check_settings(chat->inputs.at(0));
+    check_conversation(std::get<cortex::Conversation>(chat->inputs.at(0).prompt));
+  }
+  const auto completion = openai::read_completion(body);
+  if (!read(completion)) return;
+  const auto& inputs = completion->inputs;
+  CHECK(!inputs.empty() && inputs.size() <= openai::kPromptsMax, "bounded");
+  for (const auto& input : inputs) check_settings(input);
+}
+
+void check_others(std::string_view body) {
+  const auto message = anthropic::read_messages(body);
+  if (read(message)) {
+    check_settings(message->input);
+    CHECK(message->input.tokens_max > 0, "Anthropic's calls say how much they want");
+    CHECK(!std::get<cortex::Conversation>(message->input.prompt).messages.empty(), "as it says");
+  }
+  const auto chat = ollama::read_chat(body);
+  if (read(chat)) check_settings(chat->input);
+  const auto generation = ollama::read_generate(body);
+  if (read(generation)) check_settings(generation->input);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  auto body = cortex::Buffer::make(size);
+  if (size > 0) std::memcpy(body->data(), data, size);
+  check_openai(body->text());
+  check_others(body->text());
+  return 0;
+}

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/llama/detail/llama_backend.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <exception>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "backend/llama/detail/model_digest.h"
+#include "base/check.h"
+#include "base/log.h"
+
+namespace cortex::backend {
+
+// In memory beside the weights. Numbered: an address may come again, a number does not.
+class LlamaAdapter final : public SequenceAdapter {
+ public:
+  LlamaAdapter(
+      std::shared_ptr<LlamaWeights> weights, llama_adapter_lora* adapter, std::size_t bytes
+  )
+      : weights_(std::move(weights)), adapter_(adapter), bytes_(bytes), number_(++numbers) {}
+  ~LlamaAdapter() override {
+    MutexLock lock(weights_->adapters());
+    weights_->api().llama_adapter_lora_free(adapter_);
+  }
+  [[nodiscard]] std::size_t memory_bytes() const override { return bytes_; }
+  [[nodiscard]] llama_adapter_lora* adapter() const { return adapter_; }
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+
+ private:
+  static inline std::atomic<std::uint64_t> numbers{0};
+  const std::shared_ptr<LlamaWeights> weights_;
+  llama_adapter_lora* const adapter_;
+  const std::size_t bytes_;
+  const std::uint64_t number_;
+};
+
+namespace {
+
+constexpr std::size_t kCellsStep = 256;  // the library rounds up to it
+constexpr std::size_t kMemoryBytesWanted = 512u << 20;
+constexpr std::size_t kCellsMin = 4096;
+constexpr std::size_t kCellsMax = 1u << 20;
+constexpr std::size_t kThreadsMax = 512;
+constexpr std::string_view kStateMark = "CXLS1";
+// Where DRY takes a repetition to begin anew, as other servers do.
+constexpr std::string_view kBreakers = "\n:\"*";
+
+std::string refusal(const SequenceBackendOptions& options, const std::string& why) {
+  return "model '" + options.model_name + "': " + options.model_file.filename().string() + ": " +
+         (why.empty() ? "the library gave no reason" : why);
+}
+
+std::size_t rounded_up(std::size_t cells) {
+  return (cells + kCellsStep - 1) / kCellsStep * kCellsStep;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LlamaWeights>> LlamaWeights::load(
+    std::shared_ptr<const LlamaLibrary> library,
+    const SequenceBackendOptions& options,
+    const LlamaSettings& settings
+) {
+  const LlamaFunctions& api = library->api();
+  llama_model_params parameters = api.llama_model_default_params();
+  parameters.n_gpu_layers = settings.gpu_layers;
+  parameters.load_mode = settings.mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+  const LlamaErrors errors;
+  llama_model* model = nullptr;
+  try {
+    model = api.llama_model_load_from_file(options.model_file.c_str(), parameters);
+  } catch (const std::exception& error) {
+    return invalid_argument(refusal(options, error.what()));
+  }
+  if (model == nullptr) return invalid_argument(refusal(options, errors.first()));
+  return std::make_shared<LlamaWeights>(std::move(library), model);
+}
+
+std::string LlamaWeights::fact(const std::string& key) const {
+  std::array<char, 256> text{};
+  const std::int32_t length =
+      api().llama_model_meta_val_str(model_, key.c_str(), text.data(), text.size());
+  return length < 0 ? std::string() : std::string(text.data());
+}
+
+Result<std::unique_ptr<SequenceBackend>> LlamaBackend::load(
+    std::shared_ptr<const LlamaLibrary> library, const SequenceBackendOptions& options
+) {
+  auto settings = llama_settings(options.parameters);
+  if (!settings.ok()) {
+    return settings.status().with_prefix("model '" + options.model_name + "': ");
+  }
+  CORTEX_ASSIGN_OR_RETURN(auto weights, LlamaWeights::load(std::move(library), options, *settings));
+  std::unique_ptr<LlamaBackend> out(new LlamaBackend(std::move(weights)));
+  Status status = out->check_kind();
+  if (status.ok()) status = out->make_context(options, *settings);
+  if (status.ok()) status = out->learn(options);
+  if (!status.ok()) return status.with_prefix("model '" + options.model_name + "': ");
+  return std::unique_ptr<SequenceBackend>(std::move(out));
+}
+
+LlamaBackend::LlamaBackend(std::shared_ptr<LlamaWeights> weights)
+    : weights_(std::move(weights)), api_(weights_->api()), vocabulary_(api_, weights_->model()) {}
+
+LlamaBackend::~LlamaBackend() {
+  if (context_ == nullptr) return;
+  if (threads_ != nullptr) api_.llama_detach_threadpool(context_);
+  api_.llama_free(context_);
+  if (threads_ != nullptr) api_.threadpool_free(threads_);
+}
+
+Status LlamaBackend::check_kind() const {
+  const llama_model* model = weights_->model();
+  if (api_.llama_model_has_encoder(model) || !api_.llama_model_has_decoder(model) ||
+      api_.llama_model_is_diffusion(model)) {
+    return invalid_argument("it does not go on with a text token by token");
+  }
+  if (vocabulary_.size() == 0) return invalid_argument("it has no vocabulary");
+  return {};
+}
+
+std::size_t LlamaBackend::estimated_cell_bytes(const LlamaSettings& settings) const {
+  const llama_model* model = weights_->model();
+  const std::string architecture = weights_->fact("general.architecture");
+  const auto width = [&](const char* key) {
+    const std::string text = weights_->fact(architecture + ".attention." + key);
+    double out = 0;
+    std::from_chars(text.data(), text.data() + text.size(), out);
+    const auto heads = std::max(api_.llama_model_n_head(model), 1);
+    return out > 0 ? out : static_cast<double>(api_.llama_model_n_embd(model)) / heads;
+  };
+  const double numbers = static_cast<double>(api_.llama_model_n_layer(model)) *
+                         std::max(api_.llama_model_n_head_kv(model), 1);
+  const double bytes = numbers * (width("key_length") * bytes_of(settings.cache_type_k) +
+                                  width("value_length") * bytes_of(settings.cache_type_v));
+  return std::max<std::size_t>(1, static_cast<std::size_t>(bytes));
+}
+
+Status LlamaBackend::make_context(
+    const SequenceBackendOptions& options, const LlamaSettings& settings
+) {
+  const auto trained =
+      static_cast<std::size_t>(std::max(api_.llama_model_n_ctx_train(weights_->model()), 1));
+  std::size_t cells = options.cells;
+  if (cells == 0) {
+    const std::size_t wanted = kMemoryBytesWanted / estimated_cell_bytes(settings);
+    cells = std::max({wanted, kCellsMin, options.context_length});
+  }
+  cells = rounded_up(std::min(cells, kCellsMax));
+  const std::size_t length = options.context_length != 0 ? options.context_length : trained;
+  facts_.context_length = std::min(length, cells);
+
+  llama_context_params parameters = api_.llama_context_default_params();
+  parameters.n_ctx = static_cast<std::uint32_t>(cells);
+  parameters.n_batch = settings.step_rows;
+  parameters.n_ubatch = settings.step_rows;  // a step that is ended has stored nothing then
+  // All ids that there are: a state can only be saved of one below this number.
+  parameters.n_seq_max = static_cast<std::uint32_t>(api_.llama_max_parallel_sequences());
+  parameters.kv_unified = true;
+  parameters.swa_full = true;  // else a part of a sequence could not be shared
+  const auto threads =
+      static_cast<std::int32_t>(std::clamp<std::size_t>(options.threads, 1, kThreadsMax));
+  parameters.n_threads = threads;
+  parameters.n_threads_batch = threads;
+  parameters.flash_attn_type = settings.flash_attention;
+  parameters.type_k = settings.cache_type_k;
+  parameters.type_v = settings.cache_type_v;
+  parameters.abort_callback = asked_to_abort;
+  parameters.abort_callback_data = this;
+  parameters.no_perf = true;
+  const LlamaErrors errors;
+  try {
+    context_ = api_.llama_init_from_model(weights_->model(), parameters);
+  } catch (const std::exception& error) {
+    return resource_exhausted(std::string("no context for it: ") + error.what());
+  }
+  if (context_ == nullptr) {
+    return resource_exhausted("no context for it: " + errors.first());
+  }
+  memory_ = api_.llama_get_memory(context_);
+  if (memory_ == nullptr) return invalid_argument("it keeps no memory of a text");
+  attach_threads(static_cast<std::size_t>(threads));
+  return {};
+}
+
+// Without a pool the library would start threads for every step. Ours do not spin while they wait:
+// the cores are other models', too.
+void LlamaBackend::attach_threads(std::size_t threads) {
+  if (threads < 2 || api_.threadpool_new == nullptr || api_.threadpool_free == nullptr) return;
+  ggml_threadpool_params parameters{};
+  api_.ggml_threadpool_params_init(&parameters, static_cast<int>(threads));
+  parameters.poll = 0;
+  threads_ = api_.threadpool_new(&parameters);
+  if (threads_ != nullptr) api_.llama_attach_threadpool(context_, threads_, threads_);
+}
+
+Status LlamaBackend::learn(const SequenceBackendOptions& options) {
+  const llama_model* model = weights_->model();
+  std::array<char, 256> text{};
+  api_.llama_model_desc(model, text.data(), text.size());
+  facts_.description = text.data();
+  facts_.architecture = weights_->fact("general.architecture");
+  facts_.vocabulary_size = vocabulary_.size();
+  facts_.cells = api_.llama_n_ctx(context_);
+  facts_.sequences_max = api_.llama_max_parallel_sequences();
+  facts_.step_rows_max = api_.llama_n_batch(context_);
+  const char* jinja = api_.llama_model_chat_template(model, nullptr);
+  if (jinja != nullptr) facts_.chat_template = jinja;
+  facts_.begin = vocabulary_.begin();
+  facts_.ends = vocabulary_.ends();
+  CORTEX_ASSIGN_OR_RETURN(facts_.digest, model_digest(options.model_file));
+  CORTEX_RETURN_IF_ERROR(try_memory());
+  facts_.memory_bytes = api_.llama_model_size(model) + facts_.cells * facts_.bytes_per_cell;
+
+  auto sampling = std::make_shared<SamplerContext>(
+      SamplerContext{api_, facts_.vocabulary_size, facts_.context_length, {}}
+  );
+  for (const Token token : vocabulary_.suppressed()) {
+    sampling->bias.emplace_back(token, -std::numeric_limits<float>::infinity());
+  }
+  sampling_ = std::move(sampling);
+  return {};
+}
+
+// What the library does not tell is tried: the first step of the model, whether it can forget a
+// part, and what a cell weighs.
+Status LlamaBackend::try_memory() {
+  const Token token = std::max(facts_.begin, 0);
+  std::vector<StepRow> rows;
+  for (std::int32_t i = 0; i < 3; ++i) rows.push_back({token, i, 0, i == 2});
+  SequenceStep step;
+  step.rows = rows;
+  const Status status = decode(step);
+  if (!status.ok()) return failed_precondition("its first step failed: " + status.to_string());
+  const std::size_t three = api_.llama_state_seq_get_size(context_, 0);
+  facts_.can_cut = api_.llama_memory_seq_rm(memory_, 0, 1, -1);
+  const std::size_t one = api_.llama_state_seq_get_size(context_, 0);
+  facts_.bytes_per_cell = three > one ? (three - one) / 2 : 1;
+  api_.llama_memory_clear(memory_, false);
+  return {};
+}
+
+bool LlamaBackend::asked_to_abort(void* backend) {
+  const auto* abort = static_cast<LlamaBackend*>(backend)->abort_;
+  return abort != nullptr && *abort && (*abort)();
+}
+
+void LlamaBackend::use_adapter(const LlamaAdapter* adapter, float scale) {
+  if (adapter == nullptr || scale == 0) {
+    if (std::exchange(adapter_, 0) != 0) {
+      api_.llama_set_adapters_lora(context_, nullptr, 0, nullptr);
+    }
+    return;
+  }
+  if (adapter_ == adapter->number() && adapter_scale_ == scale) return;
+  // The library compares addresses, and the last adapter's may have come again.
+  if (adapter_ != 0) api_.llama_set_adapters_lora(context_, nullptr, 0, nullptr);
+  llama_adapter_lora* one = adapter->adapter();
+  api_.llama_set_adapters_lora(context_, &one, 1, &scale);
+  adapter_ = adapter->number();
+  adapter_scale_ = scale;
+}
+
+llama_batch LlamaBackend::batch_of(std::span<const StepRow> rows) {
+  const std::size_t count = rows.size();
+  tokens_.resize(count);
+  positions_.resize(count);
+  sequences_.resize(count);
+  sequence_places_.resize(count);
+  sequence_counts_.assign(count, 1);
+  outputs_.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    tokens_[i] = rows[i].token;
+    positions_[i] = rows[i].position;
+    sequences_[i] = rows[i].sequence;
+    sequence_places_[i] = &sequences_[i];
+    outputs_[i] = rows[i].output ? 1 : 0;
+  }
+  llama_batch out{};
+  out.n_tokens = static_cast<std::int32_t>(count);
+  out.token = tokens_.data();
+  out.pos = positions_.data();
+  out.n_seq_id = sequence_counts_.data();
+  out.seq_id = sequence_places_.data();
+  out.logits = outputs_.data();
+  return out;
+}
+
+Status LlamaBackend::decode(const SequenceStep& step) {
+  if (step.rows.empty()) return {};
+  CHECK(step.rows.size() <= facts_.step_rows_max, "a step has too many rows");
+  use_adapter(static_cast<const LlamaAdapter*>(step.adapter), step.adapter_scale);
+  const llama_batch batch = batch_of(step.rows);
+  abort_ = &step.abort;
+  const LlamaErrors errors;
+  std::int32_t code = 0;
+  std::string thrown;
+  try {
+    code = api_.llama_decode(context_, batch);
+  } catch (const std::exception& error) {
+    code = -100;
+    thrown = error.what();
+  }
+  abort_ = nullptr;
+  if (code == 0) return {};
+  if (code == 1) return resource_exhausted("the model's memory has no room for the step");
+  if (code == 2) return cancelled("the step was ended");
+  return internal(
+      "llama_decode returned " + std::to_string(code) + ": " +
+      (thrown.empty() ? errors.first() : thrown)
+  );
+}
+
+std::span<const float> LlamaBackend::logits(std::size_t row) const {
+  const float* out = api_.llama_get_logits_ith(context_, static_cast<std::int32_t>(row));
+  CHECK(out != nullptr, "the row was none whose logits were wanted");
+  return {out, facts_.vocabulary_size};
+}
+
+void LlamaBackend::share(SequenceId from, SequenceId to, std::int32_t begin, std::int32_t end) {
+  api_.llama_memory_seq_cp(memory_, from, to, begin, end);
+}
+
+void LlamaBackend::remove(SequenceId sequence, std::int32_t begin, std::int32_t end) {
+  const bool done = api_.llama_memory_seq_rm(memory_, sequence, begin, end);
+  CHECK(done, "a part of a sequence was removed that cannot be cut");
+}
+
+// What a state must begin with to be one of ours and of this model.
+std::string LlamaBackend::state_mark() const {
+  return std::string(kStateMark) + facts_.digest.substr(0, 32);
+}
+
+Result<std::vector<std::byte>> LlamaBackend::save(SequenceId sequence) {
+  const std::string mark = state_mark();
+  const std::size_t size = api_.llama_state_seq_get_size(context_, sequence);
+  std::vector<std::byte> out(mark.size() + size);
+  std::ranges::transform(mark, out.begin(), [](char c) { return static_cast<std::byte>(c); });
+  auto* to = reinterpret_cast<std::uint8_t*>(out.data() + mark.size());
+  std::size_t written = 0;
+  const LlamaErrors errors;
+  try {
+    written = api_.llama_state_seq_get_data(context_, to, size, sequence);
+  } catch (const std::exception& error) {
+    return internal(std::string("saving a sequence threw: ") + error.what());
+  }
+  if (written == 0) return internal("a sequence could not be saved: " + errors.first());
+  out.resize(mark.size() + written);
+  return out;
+}
+
+Status LlamaBackend::restore(SequenceId sequence, std::span<const std::byte> state) {
+  const std::string mark = state_mark();
+  const bool ours = state.size() > mark.size() &&
+                    std::ranges::equal(state.first(mark.size()), mark, {}, {}, [](char c) {
+                      return static_cast<std::byte>(c);
+                    });
+  if (!ours) return invalid_argument("the state is another model's, or none");
+  const auto inner = state.subspan(mark.size());
+  const auto* from = reinterpret_cast<const std::uint8_t*>(inner.data());
+  std::size_t read = 0;
+  const LlamaErrors errors;
+  try {
+    read = api_.llama_state_seq_set_data(context_, from, inner.size(), sequence);
+  } catch (const std::exception&) {
+    read = 0;
+  }
+  if (read == inner.size()) return {};
+  api_.llama_memory_seq_rm(memory_, sequence, -1, -1);
+  // The library tells the two apart in its log alone.
+  if (errors.first().find("cells in kv cache") != std::string::npos) {
+    return resource_exhausted("the model's memory has no room for the sequence");
+  }
+  return invalid_argument("the state cannot be read: " + errors.first());
+}
+
+std::shared_ptr<const std::vector<bool>> LlamaBackend::breakers() const {
+  MutexLock lock(breakers_mutex_);
+  if (breakers_) return breakers_;
+  auto out = std::make_shared<std::vector<bool>>(vocabulary_.size());
+  for (std::size_t i = 0; i < out->size(); ++i) {
+    const std::string piece = vocabulary_.piece(static_cast<Token>(i), true);
+    (*out)[i] = piece.find_first_of(kBreakers) != std::string::npos;
+  }
+  breakers_ = out;
+  return breakers_;
+}
+
+std::unique_ptr<TokenSampler> LlamaBackend::make_sampler(
+    const SamplingSettings& settings, std::uint64_t sequence_seed
+) const {
+  return std::make_unique<LlamaSampler>(
+      sampling_, settings, sequence_seed, settings.dry_multiplier > 0 ? breakers() : nullptr
+  );
+}
+
+Result<std::shared_ptr<const SequenceAdapter>> LlamaBackend::load_adapter(
+    const std::filesystem::path& file
+) {
+  std::error_code error;
+  const std::size_t bytes = std::filesystem::file_size(file, error);
+  if (error) return invalid_argument(file.filename().string() + " cannot be read");
+  const LlamaErrors errors;
+  llama_adapter_lora* adapter = nullptr;
+  std::string thrown;
+  {
+    MutexLock lock(weights_->adapters());
+    try {
+      adapter = api_.llama_adapter_lora_init(weights_->model(), file.c_str());
+    } catch (const std::exception& failure) {
+      thrown = failure.what();
+    }
+  }
+  if (adapter == nullptr) {
+    const std::string& why = thrown.empty() ? errors.first() : thrown;
+    return invalid_argument(file.filename().string() + ": " + (why.empty() ? "no adapter" : why));
+  }
+  return std::shared_ptr<const SequenceAdapter>(
+      std::make_shared<LlamaAdapter>(weights_, adapter, bytes)
+  );
+}
+
+}  // namespace cortex::backend

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "request/sequence.h"
+
+namespace cortex::backend {
+
+// Sums over a model's whole vocabulary, once or more for each token: they are written so that the
+// compiler makes vectors of them.
+
+[[nodiscard]] inline bool is_allowed(std::span<const std::uint32_t> mask, Token token) {
+  const auto index = static_cast<std::size_t>(token);
+  return mask.empty() || ((mask[index / 32] >> (index % 32)) & 1) != 0;
+}
+
+// The token with the largest logit, the first of equals; none when nothing is allowed or no logit
+// is a number.
+[[nodiscard]] std::optional<Token> largest(
+    std::span<const float> logits, std::span<const std::uint32_t> mask
+);
+
+// log(sum(exp(logits))): what a logit is lessened by to be the natural logarithm of its
+// probability.
+[[nodiscard]] float log_sum_exp(std::span<const float> logits);
+
+// The `count` most likely tokens, most likely first.
+[[nodiscard]] std::vector<TokenLogprob> most_likely(
+    std::span<const float> logits, float log_sum, std::size_t count
+);
+
+}  // namespace cortex::backend

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/llama/llama_engine.h"
+
+#include <system_error>
+#include <utility>
+
+#include "backend/llama/detail/llama_backend.h"
+#include "backend/llama/detail/llama_library.h"
+
+namespace cortex::backend {
+
+LlamaEngine::LlamaEngine(LlamaOptions options) : options_(std::move(options)) {}
+
+LlamaEngine::~LlamaEngine() = default;
+
+Status LlamaEngine::open() {
+  MutexLock lock(mutex_);
+  if (!std::exchange(tried_, true)) {
+    auto opened = LlamaLibrary::open(options_.library);
+    if (opened.ok()) library_ = std::move(*opened);
+    status_ = opened.status();
+  }
+  return status_;
+}
+
+std::shared_ptr<const LlamaLibrary> LlamaEngine::opened() const {
+  MutexLock lock(mutex_);
+  return library_;
+}
+
+std::string LlamaEngine::library() const {
+  const auto library = opened();
+  return library ? library->path() : std::string();
+}
+
+std::string LlamaEngine::version() const {
+  const auto library = opened();
+  return library ? library->version() : std::string();
+}
+
+Result<std::unique_ptr<SequenceBackend>> LlamaEngine::load(const SequenceBackendOptions& options) {
+  CORTEX_RETURN_IF_ERROR(open());
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(options.model_file, error)) {
+    return failed_precondition(
+        "model '" + options.model_name + "': there is no file " +
+        options.model_file.filename().string()
+    );
+  }
+  return LlamaBackend::load(opened(), options);
+}
+
+}  // namespace cortex::backend

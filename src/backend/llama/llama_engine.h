@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backend/sequence_backend.h"
+#include "base/mutex.h"
+
+namespace cortex::backend {
+
+struct LlamaOptions {
+  // The file of libllama; ggml's files lie in the same folder. Empty: it is looked for beside the
+  // program (../lib/llama, then its own folder), in the folder that this build took its packages
+  // from, then by the name libllama.so.
+  std::filesystem::path library;
+};
+
+class LlamaLibrary;
+
+// GGUF models through libllama's C API, opened when the first model is loaded: a program without
+// the library starts, and without such models it costs nothing. ggml's CPU code is chosen for the
+// processor then; libraries of other devices that lie in the folder are used, too.
+//
+// All sequences of a model share one memory of `cells` cells (unified), so that prefixes are held
+// once. Without a number it takes about half a gigabyte.
+//
+// Parameters of a model: flash_attention (auto, on, off), cache_type_k and cache_type_v (f16, bf16,
+// f32, q8_0, q5_1, q5_0, q4_1, q4_0), gpu_layers (-1: all), mmap (1, 0), step_rows (256 to 4096,
+// 512 unless said otherwise: the most rows of one step).
+//
+// A file that is none is a Status; one that makes the library abort takes the process along, which
+// is what probation is for.
+// Thread-safe.
+class LlamaEngine final : public SequenceEngine {
+ public:
+  explicit LlamaEngine(LlamaOptions options = {});
+  ~LlamaEngine() override;
+
+  // Opens the library where that was not tried yet: why there is none, OK when there is one.
+  [[nodiscard]] Status open();
+  // The file that was opened; empty before, and without one.
+  [[nodiscard]] std::string library() const;
+
+  [[nodiscard]] std::string_view name() const override { return "llama"; }
+  [[nodiscard]] std::string_view platform() const override { return "llama_gguf"; }
+  [[nodiscard]] std::string version() const override;
+  [[nodiscard]] std::string_view default_filename() const override { return "model.gguf"; }
+  [[nodiscard]] Result<std::unique_ptr<SequenceBackend>> load(const SequenceBackendOptions& options
+  ) override;
+
+ private:
+  [[nodiscard]] std::shared_ptr<const LlamaLibrary> opened() const;
+
+  const LlamaOptions options_;
+  mutable Mutex mutex_;  // loaders meet here, once
+  bool tried_ GUARDED_BY(mutex_) = false;
+  Status status_ GUARDED_BY(mutex_);
+  std::shared_ptr<const LlamaLibrary> library_ GUARDED_BY(mutex_);
+};
+
+}  // namespace cortex::backend

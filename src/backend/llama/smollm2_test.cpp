@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "backend/llama/llama_engine.h"
+#include "backend/testing/detail/sequence_contract.h"
+
+// The demo model, as real as a language model gets in a hundred megabytes.
+namespace cortex::backend {
+namespace {
+
+SequenceBackendOptions smollm2() {
+  SequenceBackendOptions options;
+  options.model_file = std::filesystem::path(CORTEX_MODELS) / "smollm2" / "1" / "model.gguf";
+  options.model_name = "smollm2";
+  options.cells = 1024;
+  options.context_length = 512;
+  return options;
+}
+
+}  // namespace
+
+namespace testing {
+// Kernels may differ with the number of rows of a step, so the same tokens need not be the same
+// numbers; teacher_forced_logits… below prints by how much they are not on this machine.
+INSTANTIATE_TEST_SUITE_P(
+    SmolLm2,
+    SequenceContract,
+    ::testing::Values(SequenceEngineUnderTest{
+        [] { return std::make_unique<LlamaEngine>(); }, smollm2(), 0.05F
+    })
+);
+}  // namespace testing
+
+namespace {
+
+using Logits = std::vector<float>;
+
+class SmolLm2Test : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto backend = LlamaEngine().load(smollm2());
+    ASSERT_TRUE(backend.ok()) << backend.status().to_string();
+    backend_ = std::move(*backend);
+  }
+  static void TearDownTestSuite() { backend_.reset(); }
+
+  static std::vector<Token> tokens_of(std::string_view text, bool special = false) {
+    return *backend_->vocabulary().tokenize(text, true, special);
+  }
+
+  // Logits behind every token from `from` on of `sequence`, in steps of `rows` rows.
+  static std::vector<Logits> run(
+      SequenceId sequence, const std::vector<Token>& tokens, std::size_t from, std::size_t rows
+  ) {
+    std::vector<Logits> out;
+    for (std::size_t at = from; at < tokens.size(); at += rows) {
+      std::vector<StepRow> step_rows;
+      for (std::size_t i = at; i < std::min(at + rows, tokens.size()); ++i) {
+        step_rows.push_back({tokens[i], static_cast<std::int32_t>(i), sequence, true});
+      }
+      SequenceStep step;
+      step.rows = step_rows;
+      EXPECT_TRUE(backend_->decode(step).ok());
+      for (std::size_t i = 0; i < step_rows.size(); ++i) {
+        const auto logits = backend_->logits(i);
+        out.emplace_back(logits.begin(), logits.end());
+      }
+    }
+    return out;
+  }
+
+  static std::unique_ptr<SequenceBackend> backend_;
+};
+
+std::unique_ptr<SequenceBackend> SmolLm2Test::backend_;
+
+float furthest(const std::vector<Logits>& a, const std::vector<Logits>& b) {
+  float most = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    for (std::size_t t = 0; t < a[i].size(); ++t)
+      most = std::max(most, std::abs(a[i][t] - b[i][t]));
+  }
+  return most;
+}
+
+// Wherever the best token is ahead of the second by more than both may move, it is the same token.
+std::size_t other_choices(
+    const std::vector<Logits>& a, const std::vector<Logits>& b, float epsilon
+) {
+  std::size_t out = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const auto best = std::ranges::max_element(a[i]) - a[i].begin();
+    Logits others = a[i];
+    others[static_cast<std::size_t>(best)] = -1e9F;
+    const float margin = a[i][static_cast<std::size_t>(best)] - *std::ranges::max_element(others);
+    const auto theirs = std::ranges::max_element(b[i]) - b[i].begin();
+    if (margin > 2 * epsilon && theirs != best) ++out;
+  }
+  return out;
+}
+
+TEST_F(SmolLm2Test, teacher_forced_logits_do_not_depend_on_how_they_came) {
+  constexpr float kEpsilon = 0.05F;
+  const auto tokens = tokens_of(
+      "The quick brown fox jumps over the lazy dog, and then it sleeps in the sun until the "
+      "evening "
+      "comes and the owl begins to call from the old tree behind the house."
+  );
+  const auto half = static_cast<std::int32_t>(tokens.size() / 2);
+  const auto alone = run(0, tokens, 0, 1);
+  backend_->remove(0, 0, -1);
+
+  const auto batched = run(1, tokens, 0, tokens.size());
+  backend_->share(1, 2, 0, half);
+  backend_->remove(1, 0, -1);
+  const auto shared = run(2, tokens, static_cast<std::size_t>(half), 1);
+  backend_->remove(2, half, -1);
+  const auto state = backend_->save(2);
+  ASSERT_TRUE(state.ok());
+  backend_->remove(2, 0, -1);
+  ASSERT_TRUE(backend_->restore(3, *state).ok());
+  const auto restored = run(3, tokens, static_cast<std::size_t>(half), 1);
+  backend_->remove(3, 0, -1);
+
+  const std::vector<Logits> second(alone.begin() + half, alone.end());
+  std::printf(
+      "epsilon over %zu positions: batched %.4f, shared prefix %.4f, restored %.4f; a state is "
+      "%zu bytes for each token\n",
+      alone.size(),
+      furthest(alone, batched),
+      furthest(second, shared),
+      furthest(shared, restored),
+      state->size() / static_cast<std::size_t>(half)
+  );
+  EXPECT_LT(furthest(alone, batched), kEpsilon);
+  EXPECT_LT(furthest(second, shared), kEpsilon);
+  EXPECT_EQ(furthest(shared, restored), 0);  // the same numbers, computed the same way
+  EXPECT_EQ(other_choices(alone, batched, kEpsilon), 0u);
+  EXPECT_EQ(other_choices(second, shared, kEpsilon), 0u);
+}
+
+TEST_F(SmolLm2Test, answers_in_english) {
+  const auto prompt = tokens_of(
+      "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n", true
+  );
+  std::vector<Token> tokens = prompt;
+  SamplingSettings settings;
+  settings.temperature = 0;
+  const auto sampler = backend_->make_sampler(settings, 1);
+  std::string text;
+  std::size_t from = 0;
+  for (int i = 0; i < 24; ++i) {
+    const auto logits = run(7, tokens, from, 512).back();
+    const auto drawn = sampler->sample(logits, {});
+    ASSERT_TRUE(drawn.ok());
+    if (backend_->vocabulary().is_end(drawn->token)) break;
+    text += backend_->vocabulary().piece(drawn->token, false);
+    from = tokens.size();
+    tokens.push_back(drawn->token);
+  }
+  backend_->remove(7, 0, -1);
+  EXPECT_NE(text.find("Paris"), std::string::npos) << text;
+}
+
+TEST_F(SmolLm2Test, carries_its_chat_template) {
+  EXPECT_NE(backend_->model().chat_template.find("<|im_start|>"), std::string::npos);
+  EXPECT_TRUE(backend_->model().can_cut);
+  EXPECT_EQ(backend_->vocabulary().piece(backend_->model().ends.front(), true), "<|im_end|>");
+}
+
+}  // namespace
+}  // namespace cortex::backend

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/llama/detail/token_choice.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace cortex::backend {
+namespace {
+
+std::vector<float> wave(std::size_t count) {
+  std::vector<float> out(count);
+  for (std::size_t i = 0; i < count; ++i) out[i] = std::sin(static_cast<float>(i));
+  return out;
+}
+
+TEST(TokenChoice, takes_the_largest_of_any_number_of_logits) {
+  for (std::size_t count = 1; count < 70; ++count) {
+    auto logits = wave(count);
+    for (std::size_t at = 0; at < count; ++at) {
+      const float before = std::exchange(logits[at], 2.0F);
+      EXPECT_EQ(largest(logits, {}), static_cast<Token>(at));
+      logits[at] = before;
+    }
+  }
+}
+
+TEST(TokenChoice, takes_the_first_of_equals_and_only_what_is_allowed) {
+  const std::vector<float> logits = {1, 5, 5, 3};
+  EXPECT_EQ(largest(logits, {}), 1);
+  const std::vector<std::uint32_t> last_two = {0b1100};
+  EXPECT_EQ(largest(logits, last_two), 2);
+  const std::vector<std::uint32_t> none = {0};
+  EXPECT_EQ(largest(logits, none), std::nullopt);
+  const std::vector<std::uint32_t> beyond = {0xFFFF'FFF0};
+  EXPECT_EQ(largest(logits, beyond), std::nullopt);
+}
+
+TEST(TokenChoice, numbers_that_are_none_are_not_taken) {
+  const float nothing = -std::numeric_limits<float>::infinity();
+  const float broken = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(largest(std::vector<float>{nothing, nothing}, {}), std::nullopt);
+  EXPECT_EQ(largest(std::vector<float>{broken, broken}, {}), std::nullopt);
+  EXPECT_EQ(largest(std::vector<float>{broken, -3, nothing}, {}), 1);
+}
+
+TEST(TokenChoice, probabilities_add_up_to_one) {
+  auto logits = wave(1000);
+  for (float& logit : logits) logit *= 40;
+  const float log_sum = log_sum_exp(logits);
+  const auto all = most_likely(logits, log_sum, logits.size());
+  double sum = 0;
+  for (const TokenLogprob& entry : all) sum += std::exp(static_cast<double>(entry.logprob));
+  EXPECT_NEAR(sum, 1, 1e-4);
+}
+
+TEST(TokenChoice, lists_the_most_likely_first) {
+  const std::vector<float> logits = {0, 3, 1, 3, 2};
+  const auto top = most_likely(logits, 0, 4);
+  ASSERT_EQ(top.size(), 4u);
+  EXPECT_EQ(top[0].token, 1);
+  EXPECT_EQ(top[1].token, 3);
+  EXPECT_EQ(top[2].token, 4);
+  EXPECT_EQ(top[3].token, 2);
+  EXPECT_TRUE(most_likely(logits, 0, 0).empty());
+  EXPECT_EQ(most_likely(logits, 0, 99).size(), 5u);
+}
+
+}  // namespace
+}  // namespace cortex::backend

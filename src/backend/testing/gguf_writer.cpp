@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/testing/gguf_writer.h"
+
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+#include "base/check.h"
+
+namespace cortex::backend::testing {
+namespace {
+
+enum ValueType : std::uint32_t {
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+};
+constexpr std::uint32_t kTensorFp32 = 0;
+constexpr std::size_t kAlignment = 32;
+
+template <typename Value>
+void append_value(std::string& out, Value value) {
+  char bytes[sizeof(value)];
+  std::memcpy(bytes, &value, sizeof(value));
+  out.append(bytes, sizeof(value));
+}
+
+void append_text(std::string& out, std::string_view text) {
+  append_value(out, std::uint64_t{text.size()});
+  out.append(text);
+}
+
+void append_key(std::string& out, std::string_view key, std::uint32_t type) {
+  append_text(out, key);
+  append_value(out, type);
+}
+
+void append_list(std::string& out, std::string_view key, std::uint32_t type, std::size_t count) {
+  append_key(out, key, kArray);
+  append_value(out, type);
+  append_value(out, std::uint64_t{count});
+}
+
+void pad(std::string& out) { out.resize((out.size() + kAlignment - 1) / kAlignment * kAlignment); }
+
+std::vector<float> random_values(std::mt19937& random, std::size_t count, float scale) {
+  std::vector<float> out(count);
+  // Not a distribution of the library's: its numbers are another library's others.
+  for (float& value : out) {
+    value = (static_cast<float>(random() % 20001) / 10000.0F - 1.0F) * scale;
+  }
+  return out;
+}
+
+}  // namespace
+
+void GgufWriter::add(std::string_view key, std::uint32_t value) {
+  append_key(fact_bytes_, key, kUint32);
+  append_value(fact_bytes_, value);
+  ++facts_;
+}
+
+void GgufWriter::add(std::string_view key, float value) {
+  append_key(fact_bytes_, key, kFloat32);
+  append_value(fact_bytes_, value);
+  ++facts_;
+}
+
+void GgufWriter::add(std::string_view key, bool value) {
+  append_key(fact_bytes_, key, kBool);
+  append_value(fact_bytes_, static_cast<std::uint8_t>(value ? 1 : 0));
+  ++facts_;
+}
+
+void GgufWriter::add(std::string_view key, std::string_view value) {
+  append_key(fact_bytes_, key, kString);
+  append_text(fact_bytes_, value);
+  ++facts_;
+}
+
+void GgufWriter::add(std::string_view key, const std::vector<std::string>& values) {
+  append_list(fact_bytes_, key, kString, values.size());
+  for (const std::string& value : values) append_text(fact_bytes_, value);
+  ++facts_;
+}
+
+void GgufWriter::add(std::string_view key, const std::vector<float>& values) {
+  append_list(fact_bytes_, key, kFloat32, values.size());
+  for (const float value : values) append_value(fact_bytes_, value);
+  ++facts_;
+}
+
+void GgufWriter::add(std::string_view key, const std::vector<std::int32_t>& values) {
+  append_list(fact_bytes_, key, kInt32, values.size());
+  for (const std::int32_t value : values) append_value(fact_bytes_, value);
+  ++facts_;
+}
+
+void GgufWriter::add_tensor(
+    std::string_view name, const std::vector<std::uint64_t>& shape, const std::vector<float>& values
+) {
+  std::uint64_t count = 1;
+  for (const std::uint64_t dimension : shape) count *= dimension;
+  CHECK(count == values.size(), "a tensor has one value for each place");
+  append_text(tensor_infos_, name);
+  append_value(tensor_infos_, static_cast<std::uint32_t>(shape.size()));
+  for (const std::uint64_t dimension : shape) append_value(tensor_infos_, dimension);
+  append_value(tensor_infos_, kTensorFp32);
+  pad(data_);
+  append_value(tensor_infos_, std::uint64_t{data_.size()});
+  data_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  ++tensors_;
+}
+
+std::string GgufWriter::bytes() const {
+  std::string out = "GGUF";
+  append_value(out, std::uint32_t{3});
+  append_value(out, tensors_);
+  append_value(out, facts_);
+  out += fact_bytes_ + tensor_infos_;
+  pad(out);
+  return out + data_;
+}
+
+std::string tiny_gguf(const TinyGgufOptions& options) {
+  constexpr std::uint32_t kHeads = 2;
+  const std::uint32_t width = options.width;
+  const std::uint32_t inner = 2 * width;
+  const std::uint32_t keys = width / kHeads;  // one head of keys and values
+  GgufWriter out;
+  out.add("general.architecture", "llama");
+  out.add("general.name", "tiny");
+  out.add("llama.context_length", options.context_length);
+  out.add("llama.embedding_length", width);
+  out.add("llama.block_count", options.layers);
+  out.add("llama.feed_forward_length", inner);
+  out.add("llama.attention.head_count", kHeads);
+  out.add("llama.attention.head_count_kv", std::uint32_t{1});
+  out.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+  out.add("llama.rope.dimension_count", width / kHeads);
+
+  enum TokenType : std::int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
+  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
+  std::vector<std::int32_t> types = {kUnknown, kControl, kControl};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof(name), "<0x%02X>", byte);
+    tokens.emplace_back(name);
+    types.push_back(kByte);
+  }
+  tokens.emplace_back("\xE2\x96\x81");  // how this kind of vocabulary writes a space
+  types.push_back(kNormal);
+  out.add("tokenizer.ggml.model", "llama");
+  out.add("tokenizer.ggml.tokens", tokens);
+  out.add("tokenizer.ggml.scores", std::vector<float>(tokens.size(), 0));
+  out.add("tokenizer.ggml.token_type", types);
+  out.add("tokenizer.ggml.unknown_token_id", std::uint32_t{0});
+  out.add("tokenizer.ggml.bos_token_id", std::uint32_t{1});
+  out.add("tokenizer.ggml.eos_token_id", std::uint32_t{2});
+  out.add("tokenizer.ggml.add_bos_token", true);
+  out.add("tokenizer.ggml.add_eos_token", false);
+  out.add("tokenizer.ggml.add_space_prefix", false);
+  if (!options.chat_template.empty()) out.add("tokenizer.chat_template", options.chat_template);
+
+  std::mt19937 random(options.seed);
+  const auto matrix = [&](const std::string& name, std::uint64_t in, std::uint64_t rows, float scale
+                      ) {
+    out.add_tensor(name, {in, rows}, random_values(random, in * rows, scale));
+  };
+  const auto norm = [&](const std::string& name) {
+    out.add_tensor(name, {width}, std::vector<float>(width, 1));
+  };
+  matrix("token_embd.weight", width, tokens.size(), 1);
+  norm("output_norm.weight");
+  for (std::uint32_t layer = 0; layer < options.layers; ++layer) {
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    norm(block + "attn_norm.weight");
+    matrix(block + "attn_q.weight", width, width, 0.5F);
+    matrix(block + "attn_k.weight", width, keys, 0.5F);
+    matrix(block + "attn_v.weight", width, keys, 0.5F);
+    matrix(block + "attn_output.weight", width, width, 0.5F);
+    norm(block + "ffn_norm.weight");
+    matrix(block + "ffn_gate.weight", width, inner, 0.3F);
+    matrix(block + "ffn_up.weight", width, inner, 0.3F);
+    matrix(block + "ffn_down.weight", inner, width, 0.3F);
+  }
+  return out.bytes();
+}
+
+std::string tiny_adapter_gguf(const TinyGgufOptions& options, std::uint32_t seed) {
+  constexpr std::uint64_t kRank = 2;
+  GgufWriter out;
+  out.add("general.architecture", "llama");
+  out.add("general.type", "adapter");
+  out.add("adapter.type", "lora");
+  out.add("adapter.lora.alpha", 2.0F);
+  std::mt19937 random(seed);
+  const std::uint64_t width = options.width;
+  for (std::uint32_t layer = 0; layer < options.layers; ++layer) {
+    const std::string name = "blk." + std::to_string(layer) + ".attn_q.weight.lora_";
+    out.add_tensor(name + "a", {width, kRank}, random_values(random, width * kRank, 1));
+    out.add_tensor(name + "b", {kRank, width}, random_values(random, width * kRank, 1));
+  }
+  return out.bytes();
+}
+
+}  // namespace cortex::backend::testing

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cortex::backend::testing {
+
+// Writes GGUF files (version 3, tensors of FP32) for tests.
+class GgufWriter {
+ public:
+  void add(std::string_view key, std::uint32_t value);
+  void add(std::string_view key, float value);
+  void add(std::string_view key, bool value);
+  void add(std::string_view key, std::string_view value);
+  // A literal would be a bool otherwise.
+  void add(std::string_view key, const char* value) { add(key, std::string_view(value)); }
+  void add(std::string_view key, const std::vector<std::string>& values);
+  void add(std::string_view key, const std::vector<float>& values);
+  void add(std::string_view key, const std::vector<std::int32_t>& values);
+  // `shape` as the format has it: the fastest dimension first.
+  void add_tensor(
+      std::string_view name,
+      const std::vector<std::uint64_t>& shape,
+      const std::vector<float>& values
+  );
+
+  [[nodiscard]] std::string bytes() const;
+
+ private:
+  std::uint64_t facts_ = 0;
+  std::uint64_t tensors_ = 0;
+  std::string fact_bytes_;
+  std::string tensor_infos_;
+  std::string data_;
+};
+
+struct TinyGgufOptions {
+  std::uint32_t layers = 2;
+  std::uint32_t width = 32;
+  std::uint32_t context_length = 512;
+  std::uint32_t seed = 1;
+  std::string chat_template;  // empty: none
+};
+
+// A language model of a few kilobytes with random weights: a token for every byte, for a space, and
+// for the ends of a text. What it says is nonsense, and always the same.
+[[nodiscard]] std::string tiny_gguf(const TinyGgufOptions& options = {});
+
+// An adapter for that model: rank 2, random.
+[[nodiscard]] std::string tiny_adapter_gguf(
+    const TinyGgufOptions& options = {}, std::uint32_t seed = 2
+);
+
+}  // namespace cortex::backend::testing

@@ -185,9 +185,31 @@ Status check_batching(const ModelConfig& config) {
   return {};
 }
 
+// Its lane batches tokens, not rows, and its tokenizer is its own.
+Result<ModelConfig> complete_generation(ModelConfig config) {
+  const std::string model = "model '" + config.name + "': ";
+  if (!config.inputs.empty() || !config.outputs.empty() || !config.warmup.empty()) {
+    return invalid_argument(model + "a language model has no tensors to declare");
+  }
+  if (!config.open.batch_size && config.max_batch_size > 0) {
+    return invalid_argument(model + "a language model has no max_batch_size: see generation");
+  }
+  if (config.instances > 1) {
+    return invalid_argument(
+        model + "a language model has one instance: its requests share one memory"
+    );
+  }
+  config.max_batch_size = 0;
+  config.batching.enabled = false;
+  config.text = {};
+  config.open = {};
+  return config;
+}
+
 }  // namespace
 
 Result<ModelConfig> complete_config(ModelConfig config, const ModelSignature& signature) {
+  if (signature.generates) return complete_generation(std::move(config));
   if (config.open.batch_size) {
     config.max_batch_size = may_batch(signature) ? kDerivedBatchSize : 0;
     config.batching.enabled = config.max_batch_size > 0;

@@ -19,7 +19,8 @@ inline constexpr std::size_t kDerivedBatchSize = 32;
 //  - declared ones: names, datatypes and dimensions must fit; max_batch_size > 0 asks for a varying
 //  first dimension;
 //  - padding of lengths, where nobody said it: on for a text model whose second dimension varies;
-//  - no batching and no padding where neighbours would change an answer, unless allow_variance.
+//  - no batching and no padding where neighbours would change an answer, unless allow_variance;
+//  - nothing of all that for a language model, which has no tensors and one instance.
 // The error is kInvalidArgument and names the tensor. Pure. Thread-safe. Called by the loader once
 // the model is open.
 [[nodiscard]] Result<ModelConfig> complete_config(

@@ -204,5 +204,30 @@ TEST(CompleteConfig, refuses_a_batch_size_where_the_model_has_no_batch_dimension
   );
 }
 
+TEST(CompleteConfig, a_language_model_has_no_tensors_no_batches_and_one_instance) {
+  ModelSignature signature;
+  signature.generates = true;
+  ModelConfig config;
+  config.name = "chat";
+  config.open = {.batch_size = true, .pad_lengths = true};
+  config.text.tokenizer = "tokenizer.json";  // lay beside the model
+  config.generation.cells = 512;
+  const auto completed = complete_config(config, signature);
+  ASSERT_TRUE(completed.ok()) << completed.status().text();
+  EXPECT_EQ(completed->max_batch_size, 0u);
+  EXPECT_FALSE(completed->batching.enabled);
+  EXPECT_TRUE(completed->text.tokenizer.empty());
+  EXPECT_EQ(completed->generation.cells, 512u);
+  config.instances = 2;
+  EXPECT_EQ(complete_config(config, signature).status().code(), Code::kInvalidArgument);
+  config.instances = 1;
+  config.inputs.emplace_back();
+  EXPECT_EQ(complete_config(config, signature).status().code(), Code::kInvalidArgument);
+  config.inputs.clear();
+  config.open.batch_size = false;
+  config.max_batch_size = 4;
+  EXPECT_EQ(complete_config(config, signature).status().code(), Code::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace cortex::registry

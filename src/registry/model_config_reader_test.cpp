@@ -179,6 +179,15 @@ batching:
   priorities: {2: {queue_size_max: 1}}
   pad_lengths: false
   allow_variance: true
+generation:
+  context_length: 2048
+  cells: 8192
+  sequences_max: 8
+  queue_requests_max: 9
+  queue_tokens_max: 10000
+  token_interval_us: 50000
+  prefix_cache: false
+  chat_template: chat.jinja
 version_policy: {specific: [1, 3]}
 warmup: [{name: w, batch_size: 4, count: 2, random: true, inputs: [{name: ids, datatype: INT64, shape: [8]}]}]
 parameters: {mode: fast}
@@ -196,6 +205,14 @@ outputs: [{name: y, datatype: FP32, shape: [2, 3]}]
   EXPECT_EQ(config.text.context_length, 256U);
   EXPECT_EQ(config.threads, 2U);
   EXPECT_EQ(config.instances, 3U);
+  EXPECT_EQ(config.generation.context_length, 2048U);
+  EXPECT_EQ(config.generation.cells, 8192U);
+  EXPECT_EQ(config.generation.sequences_max, 8U);
+  EXPECT_EQ(config.generation.queue_requests_max, 9U);
+  EXPECT_EQ(config.generation.queue_tokens_max, 10000U);
+  EXPECT_EQ(config.generation.token_interval, std::chrono::milliseconds(50));
+  EXPECT_FALSE(config.generation.prefix_cache);
+  EXPECT_EQ(config.generation.chat_template, "chat.jinja");
   EXPECT_THAT(config.specific_versions, ElementsAre(1, 3));
   EXPECT_EQ(config.warmup.at(0).count, 2U);
   EXPECT_EQ(config.warmup.at(0).inputs.at(0).shape, Shape{8});
@@ -338,7 +355,9 @@ TEST(ConfigFields, stand_in_the_documentation) {
 TEST(ModelYaml, has_every_key_in_the_documentation) {
   const std::string page = read_page("docs/formats/model-folder.md");
   for (const auto& [text, above] :
-       {std::pair{"zzz: 1", ""}, std::pair{"batching: {zzz: 1}", "batching."}}) {
+       {std::pair{"zzz: 1", ""},
+        std::pair{"batching: {zzz: 1}", "batching."},
+        std::pair{"generation: {zzz: 1}", "generation."}}) {
     std::string known = parse_model_yaml(text).status().text();
     known = known.substr(known.find("known are ") + 10);
     std::istringstream words(known);

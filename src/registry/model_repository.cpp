@@ -28,8 +28,12 @@ struct KnownFile {
   std::string_view filename;
   std::string_view backend;
 };
-constexpr auto kKnownFiles =
-    std::to_array<KnownFile>({{"model.onnx", "onnx"}, {"model.synthetic", "synthetic"}});
+constexpr auto kKnownFiles = std::to_array<KnownFile>(
+    {{"model.onnx", "onnx"},
+     {"model.gguf", "llama"},
+     {"model.synthetic", "synthetic"},
+     {"sequences.synthetic", "synthetic_sequences"}}
+);
 
 bool is_there(const fs::path& path) {
   std::error_code error;
@@ -110,6 +114,7 @@ Result<ConfigText> apply_override(const std::string& json, const Result<ConfigTe
   ModelConfig& to = parsed->config;
   const ModelConfig& from = file->config;
   to.text = from.text;
+  to.generation = from.generation;
   if (to.threads == 0) to.threads = from.threads;
   to.batching.pad_lengths = from.batching.pad_lengths;
   to.batching.allow_variance = from.batching.allow_variance;
@@ -137,7 +142,7 @@ Status find_backend(const VersionFolder& newest, ModelConfig& config) {
   }
   return invalid_argument(
       "no backend: the configuration names none, and version " + std::to_string(newest.version) +
-      " holds neither model.onnx nor model.synthetic"
+      " holds neither model.onnx nor model.gguf"
   );
 }
 

@@ -31,12 +31,14 @@ TEST(ModelRepository, reads_models_with_and_without_configuration) {
   folder.write("text/model.yaml", "pooling: cls\n");
   folder.write("text/vocab.txt", "[PAD]\n");
   folder.write("text/1/model.synthetic", "x");
+  folder.write("chat/1/model.gguf", "x");
   folder.write("stray.txt", "x");
   folder.write(".hidden/1/model.onnx", "x");
   const std::vector<fs::path> repositories{folder.path()};
   const auto snapshot = read_repositories(repositories, {});
   ASSERT_TRUE(snapshot.ok()) << snapshot.status().to_string();
-  ASSERT_EQ(snapshot->models.size(), 3U);
+  ASSERT_EQ(snapshot->models.size(), 4U);
+  EXPECT_EQ(snapshot->models.at("chat").config.backend, "llama");
   for (const auto& [name, model] : snapshot->models)
     EXPECT_TRUE(model.fault.ok()) << model.fault.to_string();
   const ModelConfig& plain = snapshot->models.at("plain").config;

@@ -17,6 +17,7 @@ namespace cortex::registry {
 namespace {
 
 constexpr std::int64_t kCountMax = 1 << 20;
+constexpr std::int64_t kTokensMax = 1 << 24;
 constexpr std::int64_t kMicrosMax = 86'400'000'000;  // a day
 
 struct Range {
@@ -52,6 +53,7 @@ class YamlReading {
             number_key("threads", config_.threads, {0, 1024}),
             number_key("instances", config_.instances, {0, 1024}),
             {"batching", [this](auto& v, auto& p) { read_batching(v, p); }},
+            {"generation", [this](auto& v, auto& p) { read_map(v, p, generation_keys()); }},
             {"version_policy", [this](auto& v, auto& p) { read_version_policy(v, p); }},
             {"warmup", [this](auto& v, auto& p) { read_warmup(v, p); }},
             {"parameters", [this](auto& v, auto& p) { read_parameters(v, p); }},
@@ -229,6 +231,20 @@ class YamlReading {
            to.delay_on_timeout = word == "delay";
          }},
         flag_key("allow_timeout_override", to.allow_timeout_override),
+    };
+  }
+
+  std::vector<Key> generation_keys() {
+    GenerationConfig& to = config_.generation;
+    return {
+        number_key("context_length", to.context_length, {2, kTokensMax}),
+        number_key("cells", to.cells, {256, kTokensMax}),
+        number_key("sequences_max", to.sequences_max, {1, 1024}),
+        number_key("queue_requests_max", to.queue_requests_max, {0, kCountMax}),
+        number_key("queue_tokens_max", to.queue_tokens_max, {0, INT32_MAX}),
+        micros_key("token_interval_us", to.token_interval),
+        flag_key("prefix_cache", to.prefix_cache),
+        path_key("chat_template", to.chat_template),
     };
   }
 

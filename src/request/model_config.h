@@ -49,6 +49,18 @@ struct TextConfig {
   std::size_t context_length = 0;  // tokens; 0: the model's own
 };
 
+// How a language model is served.
+struct GenerationConfig {
+  std::size_t context_length = 0;      // tokens of one sequence; 0: the model's own
+  std::size_t cells = 0;               // tokens that its memory holds; 0: the backend's choice
+  std::size_t sequences_max = 0;       // at once; 0: as many as the memory has ids for
+  std::size_t queue_requests_max = 0;  // 0: the server's bound
+  std::size_t queue_tokens_max = 0;    // of prompts that wait; 0: the lane's choice
+  std::chrono::microseconds token_interval{0};  // wanted between tokens; 0: by measurement
+  bool prefix_cache = true;
+  std::string chat_template;  // file in the model folder (Jinja); empty: the model's own
+};
+
 struct WarmupSample {
   std::string name;
   std::size_t batch_size = 1;
@@ -68,7 +80,7 @@ enum class VersionPolicy : std::uint8_t { kLatest, kAll, kSpecific };
 // How a model is served, whatever file said so (config.pbtxt, model.yaml, or the model itself).
 struct ModelConfig {
   std::string name;
-  std::string backend;             // "onnx", "synthetic"
+  std::string backend;             // "onnx", "llama", "synthetic", "synthetic_sequences"
   std::string default_filename;    // file in the version folder
   std::size_t max_batch_size = 0;  // 0: the model has no batch dimension
   std::vector<TensorSpec> inputs;  // empty: taken from the model; without the batch dimension
@@ -80,6 +92,7 @@ struct ModelConfig {
   std::size_t threads = 0;    // of one instance; 0: by the core budget
   BatchingConfig batching;
   TextConfig text;
+  GenerationConfig generation;
   std::vector<WarmupSample> warmup;
   std::map<std::string, std::string> parameters;  // for the backend
   OpenChoices open;  // nothing is open any more once the model is loaded

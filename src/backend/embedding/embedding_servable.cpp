@@ -4,9 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "backend/detail/lane_gate.h"
 #include "backend/embedding/detail/embedding_plan.h"
 #include "backend/embedding/detail/embedding_run.h"
-#include "backend/embedding/detail/lane_gate.h"
 #include "base/check.h"
 
 namespace cortex::backend {

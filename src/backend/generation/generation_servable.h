@@ -6,10 +6,10 @@
 
 #include "backend/sequence_backend.h"
 #include "base/thread_pool.h"
-#include "request/model_config.h"
 #include "request/servable.h"
 #include "text/chat_template.h"
 #include "text/grammar.h"
+#include "text/reply_parser.h"
 
 namespace cortex::backend {
 
@@ -18,7 +18,7 @@ struct GenerationParts {
   std::shared_ptr<SequenceBackend> backend;                 // for its vocabulary and facts alone
   std::shared_ptr<const text::ChatTemplate> chat_template;  // null: no conversations
   std::shared_ptr<const text::GrammarVocabulary> grammars;  // null: made on first use, kept
-  ModelConfig config;
+  text::ReplyFormat reply_format = text::ReplyFormat::kHermes;  // of the template's family
   ThreadPool* cpu = nullptr;  // templates, tokens and grammars of long requests; outlives it
 };
 
@@ -33,8 +33,8 @@ struct GenerationParts {
 // Errors before the first part: kInvalidArgument for a prompt over the context length (code
 // `context_length_exceeded`, with the counts), a template that refused, a schema that is not
 // supported; kUnimplemented for conversations without a template; else what the lane says.
-// Threads: submit on any; text on the lane's thread (microseconds for a token), first work on the
-// pool where the request is long.
+// Threads: submit on any; text on the lane's thread (microseconds for a token), or on the reader's
+// where it was he that others waited for; first work on the pool where the request is long.
 class GenerationServable final : public Servable {
  public:
   [[nodiscard]] static Result<std::unique_ptr<GenerationServable>> make(GenerationParts parts);

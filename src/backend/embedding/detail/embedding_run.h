@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "backend/detail/lane_gate.h"
 #include "backend/embedding/detail/embedding_plan.h"
-#include "backend/embedding/detail/lane_gate.h"
 #include "backend/embedding/embedding_servable.h"
 
 namespace cortex::backend {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/embedding/detail/lane_gate.h"
+#include "backend/detail/lane_gate.h"
 
 #include "base/clock.h"
 

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/generation/detail/prompt_maker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/generation/detail/conversation_text.h"
+#include "base/json_text.h"
+
+namespace cortex::backend {
+namespace {
+
+constexpr std::string_view kThinkMark = "<think>";
+
+// A grammar as the lane knows it.
+class GrammarConstraint final : public TokenConstraint {
+ public:
+  explicit GrammarConstraint(std::unique_ptr<text::Grammar> grammar)
+      : grammar_(std::move(grammar)) {}
+  [[nodiscard]] Status allow(std::span<std::uint32_t> mask) override {
+    return grammar_->allow(mask);
+  }
+  [[nodiscard]] Status accept(Token token) override { return grammar_->accept(token); }
+  [[nodiscard]] bool finished() const override { return grammar_->finished(); }
+  [[nodiscard]] std::unique_ptr<TokenConstraint> fork() const override {
+    return std::make_unique<GrammarConstraint>(grammar_->fork());
+  }
+
+ private:
+  std::unique_ptr<text::Grammar> grammar_;
+};
+
+bool must_call(const Conversation& conversation) {
+  return conversation.tool_choice == ToolChoice::kRequired ||
+         conversation.tool_choice == ToolChoice::kNamed;
+}
+
+bool is_format(const GenerationInput& input) {
+  return input.format.kind != OutputFormat::Kind::kText;
+}
+
+// A Lark grammar of one of some texts.
+std::string choice_grammar(const std::vector<std::string>& choices) {
+  std::string out = "start: ";
+  for (const std::string& choice : choices) {
+    if (!out.ends_with(": ")) out += " | ";
+    append_json_string(out, choice);
+  }
+  return out;
+}
+
+// Whether the text ends where the model begins to think.
+bool ends_in_thought(std::string_view text) {
+  const std::size_t end = text.find_last_not_of(" \n");
+  return end != std::string_view::npos && text.substr(0, end + 1).ends_with(kThinkMark);
+}
+
+// Marks that are tokens of their own, which say nothing unless they are asked for.
+std::vector<Token> mark_tokens(const Vocabulary& vocabulary, text::ReplyFormat format) {
+  std::vector<Token> out;
+  for (const auto mark : text::reply_marks(format)) {
+    const auto tokens = vocabulary.tokenize(mark, false, true);
+    if (!tokens.ok() || tokens->size() != 1) continue;
+    if (vocabulary.piece(tokens->front(), false).empty()) out.push_back(tokens->front());
+  }
+  return out;
+}
+
+std::string_view field_of(const GenerationInput& input) {
+  return std::holds_alternative<Conversation>(input.prompt) ? "messages" : "prompt";
+}
+
+}  // namespace
+
+PromptMaker::PromptMaker(
+    std::shared_ptr<const SequenceBackend> backend,
+    std::shared_ptr<const text::ChatTemplate> chat_template,
+    std::shared_ptr<const text::GrammarVocabulary> grammars,
+    text::ReplyFormat format
+)
+    : backend_(std::move(backend)),
+      template_(std::move(chat_template)),
+      format_(format),
+      marks_(mark_tokens(backend_->vocabulary(), format)),
+      grammars_(std::move(grammars)) {}
+
+std::size_t PromptMaker::work_bytes(const GenerationInput& input) {
+  if (const auto* prompt = std::get_if<Prompt>(&input.prompt)) return prompt->text.size();
+  const auto& conversation = std::get<Conversation>(input.prompt);
+  std::size_t out = 0;
+  for (const Message& message : conversation.messages) out += message.content.size() + 16;
+  for (const Tool& tool : conversation.tools) {
+    out += tool.description.size() + tool.parameters.size() + 16;
+  }
+  return out;
+}
+
+bool PromptMaker::has_grammar(const GenerationInput& input) {
+  const auto* conversation = std::get_if<Conversation>(&input.prompt);
+  return is_format(input) || (conversation != nullptr && must_call(*conversation));
+}
+
+Result<PreparedGeneration> PromptMaker::prepare(const GenerationInput& input) {
+  PreparedGeneration out;
+  out.text.stop = input.stop;
+  out.text.logprobs = input.top_logprobs.has_value();
+  if (const auto* conversation = std::get_if<Conversation>(&input.prompt)) {
+    CORTEX_RETURN_IF_ERROR(read_conversation(*conversation, input, out));
+  } else {
+    CORTEX_RETURN_IF_ERROR(read_prompt(std::get<Prompt>(input.prompt), out));
+  }
+  for (const auto& [token, bias] : input.sampling.logit_bias) {
+    CORTEX_RETURN_IF_ERROR(check_tokens({token}, "logit_bias"));
+  }
+  CORTEX_RETURN_IF_ERROR(fit_context(input, out));
+  SequenceInput& to = out.input;
+  to.sequences = std::max({input.sequences, input.best_of, std::size_t{1}});
+  if (to.sequences > backend_->model().sequences_max) {
+    return invalid_argument(
+               std::to_string(to.sequences) + " answers at once; the model's limit is " +
+               std::to_string(backend_->model().sequences_max)
+    )
+        .with_field(input.best_of > input.sequences ? "best_of" : "n");
+  }
+  to.sampling = input.sampling;
+  to.top_logprobs = input.top_logprobs;
+  // The best of several are those whose tokens are the likeliest.
+  if (input.best_of > input.sequences && !to.top_logprobs) to.top_logprobs = 0;
+  to.prompt_logprobs = !out.echo_tokens.empty();
+  to.ignore_end = input.ignore_end;
+  to.cache_salt = input.cache_salt;
+  CORTEX_RETURN_IF_ERROR(constrain(input, out));
+  return out;
+}
+
+Status PromptMaker::read_conversation(
+    const Conversation& conversation, const GenerationInput& input, PreparedGeneration& out
+) {
+  if (!template_) return unimplemented("the model has no chat template: it takes prompts alone");
+  const bool tools = !callable_tools(conversation).empty();
+  if (must_call(conversation) && !tools) {
+    return invalid_argument(
+               conversation.tool_choice == ToolChoice::kNamed
+                   ? "there is no tool '" + conversation.tool_name + "'"
+                   : "a tool must be called, and there is none"
+    )
+        .with_field("tool_choice");
+  }
+  if (tools && is_format(input) && !must_call(conversation)) {
+    return invalid_argument(
+               "an answer of a given form may call no tools: tool_choice must be none or required"
+    )
+        .with_field("response_format");
+  }
+  auto text = template_->render(template_input(conversation, template_->capabilities()));
+  if (!text.ok()) return text.status().with_field("messages");
+  // The template wrote the special tokens, but some leave the first one to the tokenizer.
+  CORTEX_ASSIGN_OR_RETURN(out.input.prompt, vocabulary().tokenize(*text, false, true));
+  const Token begin = backend_->model().begin;
+  std::vector<Token>& tokens = out.input.prompt;
+  if (begin >= 0 && (tokens.empty() || tokens.front() != begin)) {
+    tokens.insert(tokens.begin(), begin);
+  }
+  text::ReplyParserOptions reply;
+  reply.format = tools ? format_ : text::ReplyFormat::kPlain;
+  reply.tools = tools;
+  reply.starts_in_reasoning = ends_in_thought(*text);
+  out.text.reply = reply;
+  out.text.marks = marks_;
+  out.text.parallel_calls = conversation.parallel_tool_calls;
+  return {};
+}
+
+Status PromptMaker::read_prompt(const Prompt& prompt, PreparedGeneration& out) const {
+  std::vector<Token>& tokens = out.input.prompt;
+  if (!prompt.tokens.empty()) {
+    CORTEX_RETURN_IF_ERROR(check_tokens(prompt.tokens, "prompt"));
+    tokens = prompt.tokens;
+  } else {
+    auto read = vocabulary().tokenize(prompt.text, true, true);
+    if (!read.ok()) return read.status().with_field("prompt");
+    tokens = std::move(*read);
+  }
+  if (!prompt.echo) return {};
+  out.echo = prompt.text;
+  if (prompt.text.empty()) {
+    for (const Token token : prompt.tokens) out.echo += vocabulary().piece(token, true);
+    Utf8Stream characters;
+    const std::string whole = characters.feed(out.echo);
+    out.echo = whole + characters.finish();
+  }
+  if (out.text.logprobs) out.echo_tokens = tokens;
+  return {};
+}
+
+Status PromptMaker::check_tokens(const std::vector<Token>& tokens, std::string_view field) const {
+  const std::size_t size = backend_->model().vocabulary_size;
+  for (const Token token : tokens) {
+    if (token >= 0 && static_cast<std::size_t>(token) < size) continue;
+    return invalid_argument(
+               "token " + std::to_string(token) + " is outside the vocabulary of " +
+               std::to_string(size)
+    )
+        .with_field(std::string(field));
+  }
+  return {};
+}
+
+Status PromptMaker::fit_context(const GenerationInput& input, PreparedGeneration& out) const {
+  const std::string field(field_of(input));
+  const std::size_t length = backend_->model().context_length;
+  const std::size_t prompt = out.input.prompt.size();
+  if (prompt == 0) return invalid_argument("the prompt has no tokens").with_field(field);
+  if (prompt >= length) {
+    return invalid_argument(
+               "This model's maximum context length is " + std::to_string(length) +
+               " tokens. However, your " + field + " resulted in " + std::to_string(prompt) +
+               " tokens. Please reduce the length of the " + field + "."
+    )
+        .with_reason("context_length_exceeded")
+        .with_field(field);
+  }
+  const std::size_t room = length - prompt;
+  out.input.tokens_max = input.tokens_max == 0 ? room : std::min(input.tokens_max, room);
+  return {};
+}
+
+Status PromptMaker::constrain(const GenerationInput& input, PreparedGeneration& out) {
+  const auto* conversation = std::get_if<Conversation>(&input.prompt);
+  if (conversation != nullptr && must_call(*conversation)) {
+    return constrain_calls(*conversation, out);
+  }
+  const auto put = [&](text::Grammar::Kind kind, std::string_view text) -> Status {
+    auto constraint = compile(kind, text);
+    if (!constraint.ok()) {
+      const Status status = constraint.status();
+      return status.field().empty() ? status.with_field("response_format") : status;
+    }
+    out.input.constraint = std::move(*constraint);
+    return {};
+  };
+  const OutputFormat& format = input.format;
+  switch (format.kind) {
+    case OutputFormat::Kind::kText:
+      return {};
+    case OutputFormat::Kind::kJsonObject:
+      return put(text::Grammar::Kind::kJsonSchema, R"({"type":"object"})");
+    case OutputFormat::Kind::kJsonSchema:
+      return put(text::Grammar::Kind::kJsonSchema, format.text);
+    case OutputFormat::Kind::kRegex:
+      return put(text::Grammar::Kind::kRegex, format.text);
+    case OutputFormat::Kind::kLark:
+      return put(text::Grammar::Kind::kLark, format.text);
+    case OutputFormat::Kind::kChoice:
+      return put(text::Grammar::Kind::kLark, choice_grammar(format.choices));
+  }
+  return {};
+}
+
+Status PromptMaker::constrain_calls(const Conversation& conversation, PreparedGeneration& out) {
+  std::vector<text::ReplyTool> tools;
+  for (const Tool& tool : callable_tools(conversation)) {
+    tools.push_back({tool.name, tool.parameters});
+  }
+  auto grammar = text::tool_call_grammar(format_, tools, conversation.parallel_tool_calls);
+  if (!grammar.ok()) return grammar.status().with_field("tools");
+  auto constraint = compile(text::Grammar::Kind::kLark, *grammar);
+  if (!constraint.ok()) return constraint.status().with_field("tools");
+  out.input.constraint = std::move(*constraint);
+  return {};
+}
+
+Result<std::shared_ptr<const TokenConstraint>> PromptMaker::compile(
+    text::Grammar::Kind kind, std::string_view text
+) {
+  CORTEX_ASSIGN_OR_RETURN(const auto vocabulary, grammars());
+  CORTEX_ASSIGN_OR_RETURN(auto grammar, text::Grammar::compile(vocabulary, kind, text));
+  return std::shared_ptr<const TokenConstraint>(
+      std::make_shared<GrammarConstraint>(std::move(grammar))
+  );
+}
+
+Result<std::shared_ptr<const text::GrammarVocabulary>> PromptMaker::grammars() {
+  MutexLock lock(mutex_);
+  if (grammars_) return grammars_;
+  const SequenceModel& model = backend_->model();
+  std::vector<text::GrammarVocabulary::Entry> entries(model.vocabulary_size);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto token = static_cast<Token>(i);
+    entries[i].bytes = vocabulary().piece(token, true);
+    const bool silent = vocabulary().piece(token, false).empty();
+    const bool mark = std::ranges::find(marks_, token) != marks_.end();
+    entries[i].special = vocabulary().is_end(token) || (silent && !mark);
+  }
+  CORTEX_ASSIGN_OR_RETURN(grammars_, text::GrammarVocabulary::make(entries, model.ends));
+  return grammars_;
+}
+
+}  // namespace cortex::backend

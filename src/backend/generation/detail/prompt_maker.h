@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/generation/detail/sequence_text.h"
+#include "backend/sequence_backend.h"
+#include "base/mutex.h"
+#include "request/generation.h"
+#include "request/sequence.h"
+#include "text/chat_template.h"
+#include "text/grammar.h"
+#include "text/reply_parser.h"
+
+namespace cortex::backend {
+
+// A request as the lane takes it, and how its answer becomes text.
+struct PreparedGeneration {
+  SequenceInput input;
+  TextPlan text;
+  std::string echo;                // what every answer begins with
+  std::vector<Token> echo_tokens;  // of it, where log probabilities are wanted
+};
+
+// Template, tokens and grammar in front of a language model. Thread-safe.
+class PromptMaker {
+ public:
+  PromptMaker(
+      std::shared_ptr<const SequenceBackend> backend,
+      std::shared_ptr<const text::ChatTemplate> chat_template,
+      std::shared_ptr<const text::GrammarVocabulary> grammars,
+      text::ReplyFormat format
+  );
+
+  // kInvalidArgument with reason and field for what the client got wrong, kUnimplemented for a
+  // conversation without a template.
+  [[nodiscard]] Result<PreparedGeneration> prepare(const GenerationInput& input);
+  // Bytes of text to be worked on, for whoever decides where that is done.
+  [[nodiscard]] static std::size_t work_bytes(const GenerationInput& input);
+  // True where a grammar will be compiled.
+  [[nodiscard]] static bool has_grammar(const GenerationInput& input);
+
+  [[nodiscard]] const Vocabulary& vocabulary() const { return backend_->vocabulary(); }
+
+ private:
+  [[nodiscard]] Status read_conversation(
+      const Conversation& conversation, const GenerationInput& input, PreparedGeneration& out
+  );
+  [[nodiscard]] Status read_prompt(const Prompt& prompt, PreparedGeneration& out) const;
+  [[nodiscard]] Status check_tokens(const std::vector<Token>& tokens, std::string_view field) const;
+  [[nodiscard]] Status fit_context(const GenerationInput& input, PreparedGeneration& out) const;
+  [[nodiscard]] Status constrain(const GenerationInput& input, PreparedGeneration& out);
+  [[nodiscard]] Status constrain_calls(const Conversation& conversation, PreparedGeneration& out);
+  [[nodiscard]] Result<std::shared_ptr<const TokenConstraint>> compile(
+      text::Grammar::Kind kind, std::string_view text
+  );
+  [[nodiscard]] Result<std::shared_ptr<const text::GrammarVocabulary>> grammars();
+
+  const std::shared_ptr<const SequenceBackend> backend_;
+  const std::shared_ptr<const text::ChatTemplate> template_;
+  const text::ReplyFormat format_;
+  const std::vector<Token> marks_;  // special tokens that the format is written with
+  Mutex mutex_;  // the first request with a grammar makes the vocabulary, others wait for it
+  std::shared_ptr<const text::GrammarVocabulary> grammars_ GUARDED_BY(mutex_);
+};
+
+}  // namespace cortex::backend

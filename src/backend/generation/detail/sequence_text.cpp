@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/generation/detail/sequence_text.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <random>
+#include <utility>
+
+namespace cortex::backend {
+namespace {
+
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t kCallIdLength = 24;
+
+std::string call_id() {
+  constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyz";
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  std::string out = "call_";
+  for (std::size_t i = 0; i < kCallIdLength; ++i) out += kLetters[random() % kLetters.size()];
+  return out;
+}
+
+// The delta that goes on with call `index`: the last one where it is that call's.
+ToolCallDelta& delta_of(GenerationOutput& out, std::uint32_t index) {
+  if (out.tool_calls.empty() || out.tool_calls.back().index != index) {
+    out.tool_calls.emplace_back();
+    out.tool_calls.back().index = index;
+  }
+  return out.tool_calls.back();
+}
+
+}  // namespace
+
+TokenText token_text(const Vocabulary& vocabulary, const SampledToken& token) {
+  TokenText out;
+  out.token = token.token;
+  out.bytes = vocabulary.piece(token.token, true);
+  out.logprob = token.logprob;
+  for (const TokenLogprob& other : token.top) {
+    out.top.push_back({other.token, vocabulary.piece(other.token, true), other.logprob});
+  }
+  return out;
+}
+
+SequenceText::SequenceText(const TextPlan& plan, const Vocabulary& vocabulary)
+    : plan_(plan), vocabulary_(vocabulary), stops_(plan.stop) {
+  if (plan_.reply) parser_ = std::make_unique<text::ReplyParser>(*plan_.reply);
+}
+
+double SequenceText::mean_logprob() const {
+  return tokens_ == 0 ? 0 : logprob_sum_ / static_cast<double>(tokens_);
+}
+
+void SequenceText::add(const SampledToken& token, GenerationOutput& out) {
+  if (ended_) return;
+  ++tokens_;
+  logprob_sum_ += static_cast<double>(token.logprob);
+  const bool mark = std::ranges::find(plan_.marks, token.token) != plan_.marks.end();
+  const std::string bytes = vocabulary_.piece(token.token, mark);
+  if (plan_.logprobs) waiting_.push_back({token_text(vocabulary_, token), spoken_});
+  spoken_ += bytes.size();
+  pass(characters_.feed(bytes), out);
+  if (!ended_ && stops_.stop()) finish(FinishReason::kStop, out);
+}
+
+void SequenceText::pass(std::string_view text, GenerationOutput& out) {
+  const std::string free = stops_.feed(text);
+  passed_ += free.size();
+  release_tokens(out, passed_);
+  if (free.empty()) return;
+  if (!parser_) {
+    out.text += free;
+    return;
+  }
+  take(parser_->feed(free), out);
+}
+
+void SequenceText::take(std::vector<text::ReplyPiece> pieces, GenerationOutput& out) {
+  for (text::ReplyPiece& piece : pieces) {
+    if (ended_) return;
+    switch (piece.kind) {
+      case text::ReplyPiece::Kind::kText:
+        out.text += piece.text;
+        break;
+      case text::ReplyPiece::Kind::kReasoning:
+        out.reasoning += piece.text;
+        break;
+      case text::ReplyPiece::Kind::kCall:
+      case text::ReplyPiece::Kind::kArguments:
+        add_call(std::move(piece), out);
+        break;
+    }
+  }
+}
+
+void SequenceText::add_call(text::ReplyPiece piece, GenerationOutput& out) {
+  if (piece.call > 0 && !plan_.parallel_calls) {
+    ended_ = true;  // one call is what was asked for
+    out.finish = FinishReason::kToolCalls;
+    return;
+  }
+  called_ = true;
+  ToolCallDelta& delta = delta_of(out, piece.call);
+  if (piece.kind == text::ReplyPiece::Kind::kArguments) {
+    delta.arguments += piece.text;
+    return;
+  }
+  delta.id = call_id();
+  delta.name = std::move(piece.text);
+}
+
+// Tokens that begin before the text's byte `until`.
+void SequenceText::release_tokens(GenerationOutput& out, std::size_t until) {
+  while (!waiting_.empty() && waiting_.front().begin < until) {
+    out.tokens.push_back(std::move(waiting_.front().token));
+    waiting_.pop_front();
+  }
+}
+
+void SequenceText::end(FinishReason reason, GenerationOutput& out) {
+  if (ended_) return;
+  pass(characters_.finish(), out);
+  if (!ended_) finish(reason, out);
+}
+
+void SequenceText::finish(FinishReason reason, GenerationOutput& out) {
+  const std::string held = stops_.finish();
+  if (!stops_.stop()) release_tokens(out, kAll);
+  if (parser_) {
+    if (!held.empty()) take(parser_->feed(held), out);
+    if (!ended_) take(parser_->finish(), out);
+  } else {
+    out.text += held;
+  }
+  if (ended_) return;
+  ended_ = true;
+  const bool stopped = reason == FinishReason::kStop;
+  out.finish = stopped && called_ ? FinishReason::kToolCalls : reason;
+  if (stops_.stop()) {
+    out.finish = called_ ? FinishReason::kToolCalls : FinishReason::kStop;
+    out.stop = *stops_.stop();
+  }
+}
+
+}  // namespace cortex::backend

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/generation/detail/stop_scanner.h"
+#include "backend/generation/detail/utf8_stream.h"
+#include "backend/sequence_backend.h"
+#include "request/generation.h"
+#include "text/reply_parser.h"
+
+namespace cortex::backend {
+
+// How the tokens of a request's sequences become text.
+struct TextPlan {
+  std::vector<std::string> stop;
+  std::vector<Token> marks;  // special tokens that are text: marks of calls and reasoning
+  bool logprobs = false;
+  std::optional<text::ReplyParserOptions> reply;  // none: all of it is text
+  bool parallel_calls = true;                     // else the first call ends the answer
+};
+
+// The bytes of a token with its log probability and its alternatives.
+[[nodiscard]] TokenText token_text(const Vocabulary& vocabulary, const SampledToken& token);
+
+// One sequence's way from tokens to text: characters made whole, stop strings found, reasoning and
+// calls told apart. Not thread-safe.
+class SequenceText {
+ public:
+  // Both outlive it.
+  SequenceText(const TextPlan& plan, const Vocabulary& vocabulary);
+
+  // Adds what the token says to `out`. Nothing once it ended.
+  void add(const SampledToken& token, GenerationOutput& out);
+  // The lane ended the sequence. Nothing where a stop string did before.
+  void end(FinishReason reason, GenerationOutput& out);
+  [[nodiscard]] bool ended() const { return ended_; }
+
+  [[nodiscard]] std::size_t tokens() const { return tokens_; }
+  // Mean over the tokens; what best_of compares.
+  [[nodiscard]] double mean_logprob() const;
+
+ private:
+  struct Waiting {
+    TokenText token;
+    std::size_t begin = 0;  // bytes of text before it
+  };
+
+  void pass(std::string_view text, GenerationOutput& out);
+  void take(std::vector<text::ReplyPiece> pieces, GenerationOutput& out);
+  void add_call(text::ReplyPiece piece, GenerationOutput& out);
+  void release_tokens(GenerationOutput& out, std::size_t until);
+  void finish(FinishReason reason, GenerationOutput& out);
+
+  const TextPlan& plan_;
+  const Vocabulary& vocabulary_;
+  Utf8Stream characters_;
+  StopScanner stops_;
+  std::unique_ptr<text::ReplyParser> parser_;  // null: all of it is text
+  std::deque<Waiting> waiting_;                // tokens whose text is held back
+  std::size_t spoken_ = 0;                     // bytes of the tokens
+  std::size_t passed_ = 0;                     // of these, beyond the stop strings
+  std::size_t tokens_ = 0;
+  double logprob_sum_ = 0;
+  bool called_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace cortex::backend

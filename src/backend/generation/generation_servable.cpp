@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/generation/generation_servable.h"
+
+#include <chrono>
+#include <utility>
+
+#include "backend/detail/lane_gate.h"
+#include "backend/generation/detail/generation_run.h"
+#include "backend/generation/detail/prompt_maker.h"
+#include "base/check.h"
+
+namespace cortex::backend {
+namespace {
+
+// Texts up to this many bytes are worked on where the request is submitted, longer ones on the
+// pool.
+constexpr std::size_t kInlineBytesMax = 4096;
+// The pool works on long texts and grammars: they take milliseconds each.
+constexpr std::chrono::milliseconds kTryAgainAfter{1000};
+
+}  // namespace
+
+struct GenerationServable::Inner {
+  explicit Inner(GenerationParts parts)
+      : cpu(*parts.cpu),
+        prompts(
+            parts.backend,
+            std::move(parts.chat_template),
+            std::move(parts.grammars),
+            parts.reply_format
+        ),
+        context{prompts, gate},
+        gate(std::move(parts.lane)) {}
+
+  ThreadPool& cpu;
+  PromptMaker prompts;
+  const GenerationContext context;
+  LaneGate gate;  // last: its end waits for all runs, which use the rest
+};
+
+Result<std::unique_ptr<GenerationServable>> GenerationServable::make(GenerationParts parts) {
+  CHECK(parts.lane && parts.backend && parts.cpu != nullptr, "a language model needs its parts");
+  if (parts.backend->model().context_length < 2) {
+    return failed_precondition("a context of less than two tokens has no room for an answer");
+  }
+  auto inner = std::make_unique<Inner>(std::move(parts));
+  return std::unique_ptr<GenerationServable>(new GenerationServable(std::move(inner)));
+}
+
+GenerationServable::GenerationServable(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+GenerationServable::~GenerationServable() = default;
+
+void GenerationServable::submit(
+    std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream
+) {
+  const auto* input = std::get_if<GenerationInput>(&request->input);
+  if (input == nullptr) {
+    if (!inner_->gate.submit(request, stream)) stream->finish(unavailable("the model is ending"));
+    return;
+  }
+  if (!inner_->gate.enter()) return stream->finish(unavailable("the model is ending"));
+  const auto run = std::make_shared<GenerationRun>(inner_->context, request, std::move(stream));
+  if (PromptMaker::work_bytes(*input) <= kInlineBytesMax && !PromptMaker::has_grammar(*input)) {
+    return run->start();
+  }
+  if (!inner_->cpu.submit([run] { run->start(); })) {
+    run->refuse(resource_exhausted("too many long texts are waiting to be prepared")
+                    .with_retry_after(kTryAgainAfter));
+  }
+}
+
+}  // namespace cortex::backend

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/generation/generation_servable.h"
+
+#include <cmath>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "backend/synthetic/synthetic_sequences.h"
+#include "base/mutex.h"
+
+namespace cortex::backend {
+namespace {
+
+// A lane that does what the test says: what reached it is kept, what it answers is written by hand.
+struct LaneScript {
+  struct Inside {
+    std::shared_ptr<const Request> request;
+    std::shared_ptr<ResponseStream> stream;
+    bool finished = false;
+  };
+  std::vector<Inside> inside;
+  Status refuse;  // what submit answers at once
+};
+
+class ScriptedLane final : public Servable {
+ public:
+  explicit ScriptedLane(std::shared_ptr<LaneScript> script) : script_(std::move(script)) {}
+  ~ScriptedLane() override {
+    for (auto& one : script_->inside) {
+      if (!one.finished) one.stream->finish(unavailable("the lane ends"));
+    }
+  }
+  void submit(std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream)
+      override {
+    if (!script_->refuse.ok()) return stream->finish(script_->refuse);
+    script_->inside.push_back({std::move(request), std::move(stream)});
+  }
+
+ private:
+  std::shared_ptr<LaneScript> script_;
+};
+
+struct Answer {
+  explicit Answer(std::size_t capacity = 100)
+      : stream(std::make_shared<ResponseStream>(capacity)) {}
+
+  // All that can be read, joined by sequence.
+  std::vector<GenerationOutput> read() {
+    while (auto part = stream->read()) {
+      auto& from = std::get<GenerationOutput>(*part);
+      ++parts;
+      if (from.sequence >= joined.size()) joined.resize(from.sequence + 1);
+      GenerationOutput& to = joined[from.sequence];
+      to.text += from.text;
+      to.reasoning += from.reasoning;
+      to.tokens.insert(to.tokens.end(), from.tokens.begin(), from.tokens.end());
+      for (auto& call : from.tool_calls) to.tool_calls.push_back(call);
+      if (from.finish != FinishReason::kNone) to.finish = from.finish;
+      if (!from.stop.empty()) to.stop = from.stop;
+    }
+    return joined;
+  }
+
+  std::shared_ptr<ResponseStream> stream;
+  std::vector<GenerationOutput> joined;
+  std::size_t parts = 0;
+};
+
+class GenerationServableTest : public ::testing::Test {
+ protected:
+  void SetUp() override { build(); }
+
+  void build(SyntheticSequences::Keys keys = {}) {
+    auto backend = SyntheticSequences::make(keys);
+    ASSERT_TRUE(backend.ok());
+    GenerationParts parts;
+    parts.backend = std::move(*backend);
+    const std::string& jinja = parts.backend->model().chat_template;
+    if (!jinja.empty()) {
+      auto compiled = text::ChatTemplate::compile(jinja, "<|begin|>", "<|end|>");
+      ASSERT_TRUE(compiled.ok()) << compiled.status().to_string();
+      parts.chat_template = std::move(*compiled);
+    }
+    parts.lane = std::make_unique<ScriptedLane>(lane_);
+    parts.cpu = &cpu_;
+    auto made = GenerationServable::make(std::move(parts));
+    ASSERT_TRUE(made.ok());
+    servable_ = std::move(*made);
+  }
+
+  static std::shared_ptr<Request> prompt(const std::string& text) {
+    GenerationInput input;
+    input.prompt = Prompt{text, {}, false};
+    auto out = std::make_shared<Request>();
+    out->input = std::move(input);
+    return out;
+  }
+  static std::shared_ptr<Request> chat(const std::string& text) {
+    Conversation conversation;
+    conversation.messages.emplace_back();
+    conversation.messages.back().content = text;
+    GenerationInput input;
+    input.prompt = std::move(conversation);
+    auto out = std::make_shared<Request>();
+    out->input = std::move(input);
+    return out;
+  }
+  static GenerationInput& input_of(Request& request) {
+    return std::get<GenerationInput>(request.input);
+  }
+  Answer submit(std::shared_ptr<Request> request, std::size_t capacity = 100) {
+    Answer out(capacity);
+    servable_->submit(std::move(request), out.stream);
+    return out;
+  }
+  Status refused(std::shared_ptr<Request> request) {
+    Answer answer = submit(std::move(request));
+    EXPECT_TRUE(answer.stream->finished());
+    return answer.stream->finished() ? answer.stream->status() : Status();
+  }
+
+  const SequenceInput& lane_input(std::size_t index = 0) const {
+    return std::get<SequenceInput>(lane_->inside.at(index).request->input);
+  }
+  static TokenOutput output(
+      const std::string& text, FinishReason finish = FinishReason::kNone, std::uint32_t sequence = 0
+  ) {
+    TokenOutput out;
+    out.sequence = sequence;
+    for (const char c : text) {
+      SampledToken token;
+      token.token = static_cast<unsigned char>(c);
+      token.logprob = -1;
+      out.tokens.push_back(token);
+    }
+    out.finish = finish;
+    return out;
+  }
+  bool lane_says(TokenOutput what) {
+    return lane_->inside.front().stream->write(ResponsePart(std::move(what)));
+  }
+  void lane_ends(Status status = {}) {
+    Timings timings;
+    timings.cached_tokens = 3;
+    lane_->inside.front().finished = true;
+    lane_->inside.front().stream->finish(std::move(status), timings);
+  }
+
+  std::string prompt_text(std::size_t index = 0) const {
+    std::string out;
+    for (const Token token : lane_input(index).prompt) {
+      out += token < 256 ? std::string(1, static_cast<char>(token)) : "|" + std::to_string(token);
+    }
+    return out;
+  }
+
+  ThreadPool cpu_{"cpu", 1, 8};
+  std::shared_ptr<LaneScript> lane_ = std::make_shared<LaneScript>();
+  std::unique_ptr<GenerationServable> servable_;
+};
+
+TEST_F(GenerationServableTest, a_prompt_goes_to_the_lane_as_tokens_and_comes_back_as_text) {
+  auto request = prompt("ab");
+  input_of(*request).tokens_max = 5;
+  input_of(*request).cache_salt = "salt";
+  request->deadline = TimePoint(std::chrono::hours(1));
+  Answer answer = submit(request);
+  ASSERT_EQ(lane_->inside.size(), 1u);
+  EXPECT_EQ(prompt_text().substr(prompt_text().size() - 2), "ab");
+  EXPECT_EQ(lane_input().tokens_max, 5u);
+  EXPECT_EQ(lane_input().cache_salt, "salt");
+  EXPECT_EQ(lane_->inside[0].request->deadline, request->deadline);
+  EXPECT_TRUE(lane_says(output("hello")));
+  EXPECT_EQ(answer.read().at(0).text, "hello");
+  EXPECT_TRUE(lane_says(output(" world", FinishReason::kLength)));
+  lane_ends();
+  EXPECT_EQ(answer.read().at(0).text, "hello world");
+  ASSERT_TRUE(answer.stream->finished());
+  EXPECT_TRUE(answer.stream->status().ok());
+  EXPECT_EQ(answer.joined[0].finish, FinishReason::kLength);
+  EXPECT_EQ(answer.stream->timings().input_tokens, lane_input().prompt.size());
+  EXPECT_EQ(answer.stream->timings().output_tokens, 11u);
+  EXPECT_EQ(answer.stream->timings().cached_tokens, 3u);
+}
+
+TEST_F(GenerationServableTest, a_conversation_goes_through_the_model_s_template) {
+  Answer answer = submit(chat("hi"));
+  ASSERT_EQ(lane_->inside.size(), 1u);
+  EXPECT_NE(prompt_text().find("|258user\nhi|259"), std::string::npos) << prompt_text();
+  EXPECT_TRUE(prompt_text().ends_with("assistant\n")) << prompt_text();
+  lane_ends(unavailable("gone"));
+  EXPECT_EQ(answer.stream->status().code(), Code::kUnavailable);
+}
+
+TEST_F(GenerationServableTest, a_model_without_a_template_takes_prompts_alone) {
+  build({{"chat_template", "none"}});
+  EXPECT_EQ(refused(chat("hi")).code(), Code::kUnimplemented);
+}
+
+TEST_F(GenerationServableTest, a_prompt_beyond_the_context_is_refused_with_the_counts) {
+  build({{"context_length", "32"}});
+  const Status status = refused(prompt(std::string(40, 'a')));
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.reason(), "context_length_exceeded");
+  EXPECT_EQ(status.field(), "prompt");
+  EXPECT_NE(status.text().find("32 tokens"), std::string::npos) << status.text();
+  EXPECT_NE(status.text().find("4"), std::string::npos);
+  Answer fits = submit(prompt(std::string(20, 'a')));
+  EXPECT_EQ(lane_input().tokens_max, 32 - lane_input().prompt.size());
+}
+
+TEST_F(GenerationServableTest, tokens_outside_the_vocabulary_are_refused) {
+  auto request = prompt("");
+  input_of(*request).prompt = Prompt{"", {5, 70000}, false};
+  EXPECT_EQ(refused(request).field(), "prompt");
+  request = prompt("x");
+  input_of(*request).sampling.logit_bias = {{-4, 1.0F}};
+  EXPECT_EQ(refused(request).field(), "logit_bias");
+}
+
+TEST_F(GenerationServableTest, the_lane_s_refusal_is_the_answer) {
+  lane_->refuse = resource_exhausted("full");
+  EXPECT_EQ(refused(prompt("x")).code(), Code::kResourceExhausted);
+}
+
+TEST_F(GenerationServableTest, a_stop_string_of_the_last_sequence_ends_the_lane_s_request) {
+  auto request = prompt("x");
+  input_of(*request).stop = {"END"};
+  input_of(*request).sequences = 2;
+  Answer answer = submit(request);
+  EXPECT_EQ(lane_input().sequences, 2u);
+  EXPECT_TRUE(lane_says(output("one END more", FinishReason::kNone, 0)));
+  EXPECT_FALSE(lane_->inside[0].stream->cancelled());
+  EXPECT_TRUE(lane_says(output("two EN", FinishReason::kNone, 1)));
+  EXPECT_TRUE(lane_says(output("D", FinishReason::kNone, 1)));
+  EXPECT_TRUE(lane_->inside[0].stream->cancelled());
+  lane_ends(cancelled("the client left"));
+  const auto all = answer.read();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].text, "one ");
+  EXPECT_EQ(all[0].stop, "END");
+  EXPECT_EQ(all[1].text, "two ");
+  EXPECT_TRUE(answer.stream->status().ok()) << answer.stream->status().to_string();
+  EXPECT_EQ(answer.stream->timings().output_tokens, 7u + 7u);
+}
+
+TEST_F(
+    GenerationServableTest, parts_are_joined_while_the_reader_is_slow_and_the_lane_waits_at_last
+) {
+  auto request = prompt("x");
+  Answer answer = submit(request, 1);
+  std::size_t written = 0;
+  while (written < 10'000 && lane_says(output("y"))) ++written;
+  EXPECT_GE(written, 256u);
+  EXPECT_LT(written, 400u);  // joined up to a bound, and then the lane's stream is full
+  EXPECT_EQ(answer.read().at(0).text.size(), written);
+  EXPECT_LT(answer.parts, 20u);
+  EXPECT_TRUE(lane_says(output("z", FinishReason::kStop)));
+  lane_ends();
+  EXPECT_EQ(answer.read().at(0).text.size(), written + 1);
+  EXPECT_TRUE(answer.stream->finished());
+}
+
+TEST_F(GenerationServableTest, the_end_waits_for_what_a_slow_reader_has_not_read) {
+  Answer answer = submit(prompt("x"), 1);
+  EXPECT_TRUE(lane_says(output("a")));
+  EXPECT_TRUE(lane_says(output("b", FinishReason::kStop)));
+  lane_ends();
+  EXPECT_FALSE(answer.stream->finished());
+  EXPECT_EQ(answer.read().at(0).text, "ab");
+  EXPECT_TRUE(answer.stream->finished());
+}
+
+TEST_F(GenerationServableTest, who_leaves_cancels_the_lane_s_request) {
+  Answer answer = submit(prompt("x"), 1);
+  EXPECT_TRUE(lane_says(output("a")));
+  answer.stream->cancel();
+  EXPECT_TRUE(lane_->inside[0].stream->cancelled());
+  lane_ends(cancelled("the client left"));
+  static_cast<void>(answer.stream->read());
+  ASSERT_TRUE(answer.stream->finished());
+  EXPECT_EQ(answer.stream->status().code(), Code::kCancelled);
+}
+
+TEST_F(GenerationServableTest, an_error_behind_the_first_part_ends_the_stream) {
+  Answer answer = submit(prompt("x"));
+  EXPECT_TRUE(lane_says(output("a")));
+  lane_ends(internal("the engine failed"));
+  EXPECT_EQ(answer.read().at(0).text, "a");
+  EXPECT_EQ(answer.stream->status().code(), Code::kInternal);
+}
+
+TEST_F(GenerationServableTest, a_lane_that_ends_early_is_no_success) {
+  Answer answer = submit(prompt("x"));
+  EXPECT_TRUE(lane_says(output("a")));
+  lane_ends();
+  answer.read();
+  EXPECT_EQ(answer.stream->status().code(), Code::kInternal);
+}
+
+TEST_F(GenerationServableTest, echo_begins_with_the_prompt_and_its_probabilities) {
+  auto request = prompt("ab");
+  std::get<Prompt>(input_of(*request).prompt).echo = true;
+  input_of(*request).top_logprobs = 1;
+  input_of(*request).sequences = 2;
+  Answer answer = submit(request);
+  EXPECT_TRUE(lane_input().prompt_logprobs);
+  EXPECT_TRUE(lane_says(output("y", FinishReason::kStop, 1)));
+  EXPECT_TRUE(answer.read().empty());  // the prompt's come first
+  TokenOutput first = output("x", FinishReason::kStop);
+  for (std::size_t i = 1; i < lane_input().prompt.size(); ++i) {
+    SampledToken token;
+    token.token = lane_input().prompt[i];
+    token.logprob = -2;
+    first.prompt.push_back(token);
+  }
+  EXPECT_TRUE(lane_says(std::move(first)));
+  lane_ends();
+  const auto all = answer.read();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].text, "abx");
+  EXPECT_EQ(all[1].text, "aby");
+  for (const auto& one : all) {
+    ASSERT_EQ(one.tokens.size(), lane_input().prompt.size() + 1);
+    EXPECT_TRUE(std::isnan(one.tokens.front().logprob));
+    EXPECT_EQ(one.tokens[1].logprob, -2);
+  }
+}
+
+TEST_F(GenerationServableTest, of_several_the_likeliest_are_given) {
+  auto request = prompt("x");
+  input_of(*request).best_of = 3;
+  Answer answer = submit(request);
+  EXPECT_EQ(lane_input().sequences, 3u);
+  EXPECT_TRUE(lane_input().top_logprobs.has_value());
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    TokenOutput out = output(std::string(1, static_cast<char>('a' + i)), FinishReason::kStop, i);
+    out.tokens[0].logprob = i == 1 ? -0.5F : -2.0F;
+    EXPECT_TRUE(lane_says(std::move(out)));
+  }
+  lane_ends();
+  const auto all = answer.read();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].text, "b");
+  EXPECT_TRUE(all[0].tokens.empty());
+}
+
+TEST_F(GenerationServableTest, a_form_of_the_answer_becomes_a_constraint) {
+  auto request = prompt("x");
+  input_of(*request).format = {OutputFormat::Kind::kChoice, "", {"yes", "no"}};
+  Answer answer = submit(request);
+  while (!answer.stream->finished() && lane_->inside.empty()) std::this_thread::yield();
+  ASSERT_EQ(lane_->inside.size(), 1u) << answer.stream->status().to_string();
+  ASSERT_TRUE(lane_input().constraint);
+  std::vector<std::uint32_t> mask(9);
+  const auto constraint = lane_input().constraint->fork();
+  ASSERT_TRUE(constraint->allow(mask).ok());
+  const auto allowed = [&](char c) {
+    const auto index = static_cast<unsigned char>(c);
+    return ((mask[index / 32u] >> (index % 32u)) & 1u) != 0;
+  };
+  EXPECT_TRUE(allowed('y'));
+  EXPECT_TRUE(allowed('n'));
+  EXPECT_FALSE(allowed('a'));
+}
+
+TEST_F(GenerationServableTest, a_grammar_that_is_none_is_refused_with_the_field) {
+  auto request = prompt("x");
+  input_of(*request).format = {OutputFormat::Kind::kLark, "start: (", {}};
+  Answer answer = submit(request);
+  while (!answer.stream->finished()) std::this_thread::yield();
+  EXPECT_EQ(answer.stream->status().code(), Code::kInvalidArgument);
+  EXPECT_FALSE(answer.stream->status().field().empty());
+}
+
+TEST_F(GenerationServableTest, a_call_that_must_be_made_needs_a_tool) {
+  auto request = chat("x");
+  std::get<Conversation>(input_of(*request).prompt).tool_choice = ToolChoice::kRequired;
+  Answer answer = submit(request);
+  while (!answer.stream->finished()) std::this_thread::yield();
+  EXPECT_EQ(answer.stream->status().field(), "tool_choice");
+}
+
+TEST_F(GenerationServableTest, the_model_s_end_ends_what_is_inside) {
+  Answer answer = submit(prompt("x"));
+  servable_.reset();
+  ASSERT_TRUE(answer.stream->finished());
+  EXPECT_EQ(answer.stream->status().code(), Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace cortex::backend

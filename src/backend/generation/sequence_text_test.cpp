@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/generation/detail/sequence_text.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "backend/synthetic/synthetic_sequences.h"
+
+namespace cortex::backend {
+namespace {
+
+class SequenceTextTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto backend = SyntheticSequences::make({});
+    ASSERT_TRUE(backend.ok());
+    backend_ = std::move(*backend);
+    plan_.reply = text::ReplyParserOptions{};
+  }
+
+  static SampledToken byte(char c, float logprob = -1) {
+    SampledToken out;
+    out.token = static_cast<unsigned char>(c);
+    out.logprob = logprob;
+    return out;
+  }
+
+  // Says a text byte by byte; the joined output.
+  GenerationOutput say(std::string_view text, FinishReason end = FinishReason::kStop) {
+    SequenceText sequence(plan_, backend_->vocabulary());
+    GenerationOutput out;
+    for (const char c : text) sequence.add(byte(c), out);
+    sequence.end(end, out);
+    EXPECT_TRUE(sequence.ended());
+    return out;
+  }
+
+  std::unique_ptr<SyntheticSequences> backend_;
+  TextPlan plan_;
+};
+
+TEST_F(SequenceTextTest, tokens_become_text_and_an_end) {
+  const auto out = say("Grüße");
+  EXPECT_EQ(out.text, "Grüße");
+  EXPECT_EQ(out.finish, FinishReason::kStop);
+  EXPECT_EQ(out.stop, "");
+  EXPECT_EQ(say("ab", FinishReason::kLength).finish, FinishReason::kLength);
+}
+
+TEST_F(SequenceTextTest, a_stop_string_ends_it_whatever_the_lane_says_later) {
+  plan_.stop = {"END"};
+  const auto out = say("one END two", FinishReason::kLength);
+  EXPECT_EQ(out.text, "one ");
+  EXPECT_EQ(out.finish, FinishReason::kStop);
+  EXPECT_EQ(out.stop, "END");
+}
+
+TEST_F(SequenceTextTest, what_was_held_back_comes_with_the_end) {
+  plan_.stop = {"END"};
+  const auto out = say("one EN");
+  EXPECT_EQ(out.text, "one EN");
+  EXPECT_EQ(out.stop, "");
+}
+
+TEST_F(SequenceTextTest, tokens_come_with_the_text_they_are_of) {
+  plan_.stop = {"END"};
+  plan_.logprobs = true;
+  SequenceText sequence(plan_, backend_->vocabulary());
+  GenerationOutput out;
+  for (const char c : std::string("aEN")) sequence.add(byte(c), out);
+  EXPECT_EQ(out.tokens.size(), 1u);
+  sequence.add(byte('D'), out);
+  EXPECT_EQ(out.tokens.size(), 1u);  // those of the stop string are none of the text
+  EXPECT_EQ(out.tokens[0].bytes, "a");
+  EXPECT_EQ(out.tokens[0].logprob, -1);
+  EXPECT_EQ(sequence.tokens(), 4u);
+  const auto whole = say("aEN");
+  EXPECT_EQ(whole.tokens.size(), 3u);
+}
+
+TEST_F(SequenceTextTest, reasoning_is_told_apart) {
+  const auto out = say("<think>hm, 2+2</think>4");
+  EXPECT_EQ(out.reasoning, "hm, 2+2");
+  EXPECT_EQ(out.text, "4");
+}
+
+TEST_F(SequenceTextTest, a_call_is_a_call_and_the_reason_of_the_end) {
+  plan_.reply->format = text::ReplyFormat::kHermes;
+  plan_.reply->tools = true;
+  const auto out = say(R"(<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>)");
+  ASSERT_EQ(out.tool_calls.size(), 1u);
+  EXPECT_EQ(out.tool_calls[0].name, "add");
+  EXPECT_EQ(out.tool_calls[0].arguments, R"({"a": 1})");
+  EXPECT_EQ(out.tool_calls[0].id.substr(0, 5), "call_");
+  EXPECT_EQ(out.finish, FinishReason::kToolCalls);
+  EXPECT_EQ(say("no call").finish, FinishReason::kStop);
+}
+
+TEST_F(SequenceTextTest, where_one_call_was_asked_for_the_second_ends_it) {
+  plan_.reply->format = text::ReplyFormat::kHermes;
+  plan_.reply->tools = true;
+  const std::string call = R"(<tool_call>{"name": "add", "arguments": {}}</tool_call>)";
+  EXPECT_EQ(say(call + "\n" + call).tool_calls.size(), 2u);
+  plan_.parallel_calls = false;
+  const auto out = say(call + "\n" + call);
+  EXPECT_EQ(out.tool_calls.size(), 1u);
+  EXPECT_EQ(out.finish, FinishReason::kToolCalls);
+}
+
+TEST_F(SequenceTextTest, without_a_parser_marks_are_text) {
+  plan_.reply.reset();
+  EXPECT_EQ(say("<think>x</think>").text, "<think>x</think>");
+}
+
+TEST_F(SequenceTextTest, special_tokens_are_silent_unless_they_may_be_marks) {
+  SampledToken special;
+  special.token = 258;
+  for (const bool wanted : {false, true}) {
+    plan_.marks.assign(wanted ? 1 : 0, special.token);
+    SequenceText sequence(plan_, backend_->vocabulary());
+    GenerationOutput out;
+    sequence.add(special, out);
+    sequence.end(FinishReason::kStop, out);
+    EXPECT_EQ(out.text.empty(), !wanted);
+  }
+}
+
+TEST_F(SequenceTextTest, the_mean_is_over_the_tokens) {
+  SequenceText sequence(plan_, backend_->vocabulary());
+  GenerationOutput out;
+  EXPECT_EQ(sequence.mean_logprob(), 0);
+  sequence.add(byte('a', -1), out);
+  sequence.add(byte('b', -3), out);
+  EXPECT_DOUBLE_EQ(sequence.mean_logprob(), -2);
+}
+
+}  // namespace
+}  // namespace cortex::backend

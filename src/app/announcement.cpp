@@ -39,6 +39,12 @@ std::string announcement_text(const ReadyLine& line) {
            " model versions could not be loaded; `models list` says why\n";
   }
   out += "Try:\n  curl -i " + base + "/v2/health/ready\n";
+  if (!line.chat_model.empty()) {
+    out +=
+        "  curl " + base + "/v1/chat/completions" + key +
+        " -H 'Content-Type: application/json' -d '{\"model\":\"" + line.chat_model +
+        "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'\n";
+  }
   if (!line.text_model.empty()) {
     out += "  curl " + base + "/v1/embeddings" + key +
            " -H 'Content-Type: application/json' -d '{\"model\":\"" + line.text_model +
@@ -62,6 +68,7 @@ std::string announcement(const Application& app) {
     const auto handle = app.models().acquire(ModelReference{name, "", "", ""});
     if (!handle.ok()) continue;
     if (line.model.empty()) line.model = name;
+    if ((*handle)->signature.generates && line.chat_model.empty()) line.chat_model = name;
     const bool text = !(*handle)->config.text.tokenizer.empty();
     if (text && line.text_model.empty()) line.text_model = name;
   }

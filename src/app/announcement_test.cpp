@@ -48,6 +48,15 @@ TEST(Announcement, offers_an_embedding_where_a_model_takes_texts) {
   EXPECT_EQ(lines(text), 5u) << text;
 }
 
+TEST(Announcement, offers_a_chat_where_a_model_speaks) {
+  ReadyLine with_chat = line();
+  with_chat.model = with_chat.chat_model = "smollm2";
+  const std::string text = announcement_text(with_chat);
+  EXPECT_THAT(text, HasSubstr("http://127.0.0.1:8000/v1/chat/completions"));
+  EXPECT_THAT(text, HasSubstr("\"model\":\"smollm2\""));
+  EXPECT_EQ(lines(text), 6u) << text;
+}
+
 TEST(Announcement, sends_a_key_where_there_are_keys_and_brackets_ipv6) {
   ReadyLine with_keys = line();
   with_keys.has_keys = true;

@@ -11,8 +11,10 @@
 #include "app/registry_metrics.h"
 #include "app/served_versions.h"
 #include "app/webhooks.h"
+#include "backend/llama/llama_engine.h"
 #include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
+#include "backend/synthetic/synthetic_sequences.h"
 #include "base/log.h"
 #include "config/keys.h"
 #include "config/loader.h"
@@ -177,6 +179,9 @@ void Application::build_engines() {
   }
   engines_["onnx"] = std::move(onnx);
   engines_["synthetic"] = std::make_shared<backend::SyntheticEngine>();
+  // Its library is opened with the first model: who serves none need not have it.
+  sequence_engines_["llama"] = std::make_shared<backend::LlamaEngine>();
+  sequence_engines_["synthetic_sequences"] = std::make_shared<backend::SyntheticSequenceEngine>();
 }
 
 void Application::build_probation(const std::string& program) {
@@ -190,7 +195,7 @@ void Application::build_probation(const std::string& program) {
   std::filesystem::path folder;
   if (!settings_.data.empty()) folder = std::filesystem::path(settings_.data) / "probation";
   probation_ = std::make_unique<registry::Probation>(
-      std::move(folder), make_prober(std::move(options), engines_)
+      std::move(folder), make_prober(std::move(options), engines_, sequence_engines_)
   );
   metrics_.add_collector([this](metrics::Exposition& out) {
     write_probation_counts(out, probation_->counts());
@@ -224,6 +229,7 @@ void Application::build_registry() {
   LoaderParts parts{
       engines_, cores_, lanes_, cpu_, steady_clock(), settings_.limits.queue_requests
   };
+  parts.sequences = &sequence_engines_;
   registry_ =
       std::make_unique<registry::Registry>(registry_options(), make_loader(parts), steady_clock());
   metrics_.add_collector([this](metrics::Exposition& out) {

@@ -139,6 +139,7 @@ class Application {
   std::unique_ptr<frontend::HttpServer> http_;
   ThreadPool cpu_;
   Engines engines_;
+  SequenceEngines sequence_engines_;
   std::unique_ptr<registry::Probation> probation_;  // null: models.probation is off
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<connectors::WebhookSender> webhooks_;    // null without storage

@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "app/sequence_metrics.h"
+
 namespace cortex::app {
 namespace {
 
@@ -91,6 +93,18 @@ std::shared_ptr<scheduler::LaneProbe> LaneDirectory::probe_for(const ModelIdenti
   return probe;
 }
 
+std::shared_ptr<scheduler::SequenceProbe> LaneDirectory::sequence_probe_for(
+    const ModelIdentity& identity
+) {
+  MutexLock lock(mutex_);
+  const Key key(identity.name, identity.version);
+  const auto found = sequence_probes_.find(key);
+  if (found != sequence_probes_.end()) return found->second;
+  auto probe = std::make_shared<scheduler::SequenceProbe>();
+  if (sequence_probes_.size() < versions_max_) sequence_probes_.emplace(key, probe);
+  return probe;
+}
+
 std::map<std::pair<std::string, std::string>, std::uint64_t> LaneDirectory::rows() const {
   std::map<Key, std::uint64_t> out;
   MutexLock lock(mutex_);
@@ -100,10 +114,14 @@ std::map<std::pair<std::string, std::string>, std::uint64_t> LaneDirectory::rows
 
 void LaneDirectory::write(Exposition& out) const {
   std::vector<Reading> readings;
+  std::vector<SequenceReading> sequences;
   {
     MutexLock lock(mutex_);
     for (const auto& [key, probe] : probes_)
       readings.push_back({key.first, key.second, probe->read()});
+    for (const auto& [key, probe] : sequence_probes_) {
+      sequences.push_back({{key.first, key.second}, probe->read()});
+    }
   }
   write_batch_sizes(out, readings);
   for (const LaneFamily& family : kLaneFamilies) {
@@ -115,6 +133,7 @@ void LaneDirectory::write(Exposition& out) const {
       );
     }
   }
+  if (!sequences.empty()) write_sequence_metrics(out, sequences);
 }
 
 }  // namespace cortex::app

@@ -9,6 +9,7 @@
 #include "metrics/metrics_registry.h"
 #include "request/response_stream.h"
 #include "scheduler/lane_probe.h"
+#include "scheduler/sequence_probe.h"
 
 namespace cortex::app {
 
@@ -22,9 +23,15 @@ class LaneDirectory {
   // Beyond the bound the probe is not listed.
   [[nodiscard]] std::shared_ptr<scheduler::LaneProbe> probe_for(const ModelIdentity& identity);
 
+  // Of a language model.
+  [[nodiscard]] std::shared_ptr<scheduler::SequenceProbe> sequence_probe_for(
+      const ModelIdentity& identity
+  );
+
   // Rows that were run, by model and version.
   [[nodiscard]] std::map<std::pair<std::string, std::string>, std::uint64_t> rows() const;
-  // Writes batch sizes, executions, queue lengths and Triton's counts of them.
+  // Writes batch sizes, executions, queue lengths and Triton's counts of them, and what language
+  // models did under vLLM's names (app/sequence_metrics.h).
   void write(metrics::Exposition& out) const;
 
  private:
@@ -33,6 +40,7 @@ class LaneDirectory {
   const std::size_t versions_max_;
   mutable Mutex mutex_;
   std::map<Key, std::shared_ptr<scheduler::LaneProbe>> probes_ GUARDED_BY(mutex_);
+  std::map<Key, std::shared_ptr<scheduler::SequenceProbe>> sequence_probes_ GUARDED_BY(mutex_);
 };
 
 }  // namespace cortex::app

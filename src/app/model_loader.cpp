@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "app/language_model.h"
 #include "app/warm_up.h"
 #include "backend/embedding/embedding_servable.h"
 #include "base/log.h"
@@ -102,7 +103,16 @@ class Loading {
 }  // namespace
 
 registry::Loader make_loader(LoaderParts parts) {
-  return [parts](const ModelConfig& config, const fs::path& folder, std::int64_t version) {
+  return [parts](
+             const ModelConfig& config, const fs::path& folder, std::int64_t version
+         ) -> Result<registry::LoadedModel> {
+    if (parts.sequences != nullptr) {
+      const auto found = parts.sequences->find(config.backend);
+      const ModelIdentity identity{config.name, std::to_string(version)};
+      if (found != parts.sequences->end()) {
+        return load_language_model(parts, *found->second, config, folder, identity);
+      }
+    }
     return Loading(parts, config, folder, version).run();
   };
 }

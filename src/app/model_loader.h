@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/lane_directory.h"
+#include "backend/sequence_backend.h"
 #include "backend/tensor_backend.h"
 #include "base/clock.h"
 #include "base/core_budget.h"
@@ -17,6 +18,8 @@ namespace cortex::app {
 
 // Engines by the name that model configurations use. Thread-safe.
 using Engines = std::map<std::string, std::shared_ptr<backend::TensorEngine>, std::less<>>;
+using SequenceEngines =
+    std::map<std::string, std::shared_ptr<backend::SequenceEngine>, std::less<>>;
 
 // Everything that loading needs; the references outlive the loader and every model it loaded.
 struct LoaderParts {
@@ -29,10 +32,11 @@ struct LoaderParts {
   // A model without a warm-up of its own is run once, whatever comes of it: on probation a run may
   // crash, and takes memory.
   bool run_once = false;
+  const SequenceEngines* sequences = nullptr;  // null: there are no language models
 };
 
-// Turns a version folder into a servable: engine, lane, tokeniser, warm-up. A declared warm-up that
-// fails fails the load. Thread-safe; runs on loader threads.
+// Turns a version folder into a servable: engine, lane, tokeniser or template, warm-up. A declared
+// warm-up that fails fails the load. Thread-safe; runs on loader threads.
 [[nodiscard]] registry::Loader make_loader(LoaderParts parts);
 
 }  // namespace cortex::app

@@ -9,7 +9,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backend/llama/llama_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
+#include "backend/synthetic/synthetic_sequences.h"
+#include "backend/testing/gguf_writer.h"
+#include "base/mutex.h"
 
 namespace cortex::app {
 namespace {
@@ -29,12 +33,53 @@ class ModelLoader : public testing::Test {
   ~ModelLoader() override { fs::remove_all(folder_.parent_path()); }
 
   Result<registry::LoadedModel> load() {
-    return make_loader({engines_, cores_, lanes_, cpu_, steady_clock()})(config_, folder_ / "1", 1);
+    LoaderParts parts{engines_, cores_, lanes_, cpu_, steady_clock()};
+    parts.sequences = &sequences_;
+    return make_loader(parts)(config_, folder_ / "1", 1);
+  }
+
+  // What a language model says to a question, temperature 0.
+  static Result<std::string> answer(Servable& servable, const std::string& question) {
+    Conversation conversation;
+    conversation.messages.emplace_back();
+    conversation.messages.back().content = question;
+    GenerationInput input;
+    input.prompt = std::move(conversation);
+    input.tokens_max = 20;
+    input.sampling.temperature = 0;
+    auto request = std::make_shared<Request>();
+    request->arrival = steady_clock().now();
+    request->input = std::move(input);
+    auto stream = std::make_shared<ResponseStream>(100);
+    struct Wait {
+      Mutex mutex;
+      Condition changed;
+    };
+    auto wait = std::make_shared<Wait>();
+    stream->on_ready([wait] {
+      MutexLock lock(wait->mutex);
+      wait->changed.notify_all();
+    });
+    servable.submit(std::move(request), stream);
+    std::string out;
+    MutexLock lock(wait->mutex);
+    for (;;) {
+      while (auto part = stream->read()) out += std::get<GenerationOutput>(*part).text;
+      if (stream->finished()) break;
+      const TimePoint deadline = steady_clock().now() + std::chrono::seconds(30);
+      if (!wait->changed.wait_until(wait->mutex, deadline)) return deadline_exceeded("no answer");
+    }
+    if (!stream->status().ok()) return stream->status();
+    return out;
   }
   void write(const fs::path& name, std::string_view text) { std::ofstream(folder_ / name) << text; }
 
   fs::path folder_;
   Engines engines_;
+  SequenceEngines sequences_ = {
+      {"llama", std::make_shared<backend::LlamaEngine>()},
+      {"synthetic_sequences", std::make_shared<backend::SyntheticSequenceEngine>()}
+  };
   CoreBudget cores_{2};
   LaneDirectory lanes_{10};
   ThreadPool cpu_{"cpu", 1, 8};
@@ -94,6 +139,44 @@ TEST_F(ModelLoader, names_a_tokenizer_that_is_missing) {
   write("1/model.synthetic", "result: text\n");
   config_.text.tokenizer = "absent.json";
   EXPECT_THAT(load().status().text(), HasSubstr("absent.json"));
+}
+
+TEST_F(ModelLoader, makes_a_language_model_that_answers) {
+  config_.backend = "synthetic_sequences";
+  write("1/sequences.synthetic", "reply: script\nanswer: you said {}\n");
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_TRUE(loaded->signature.generates);
+  EXPECT_EQ(loaded->platform, "synthetic_sequences");
+  const auto said = answer(*loaded->servable, "hi");
+  ASSERT_TRUE(said.ok()) << said.status().to_string();
+  EXPECT_EQ(*said, "you said hi");
+}
+
+TEST_F(ModelLoader, makes_a_language_model_of_a_gguf_file) {
+  config_.backend = "llama";
+  backend::testing::TinyGgufOptions tiny;
+  tiny.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+  write("1/model.gguf", backend::testing::tiny_gguf(tiny));
+  config_.generation.cells = 512;
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->platform, "llama_gguf");
+  const auto first = answer(*loaded->servable, "hi");
+  ASSERT_TRUE(first.ok()) << first.status().to_string();
+  EXPECT_EQ(*first, *answer(*loaded->servable, "hi"));  // from the prefix cache
+}
+
+TEST_F(ModelLoader, a_template_of_one_s_own_stands_for_the_model_s_and_must_compile) {
+  config_.backend = "synthetic_sequences";
+  write("1/sequences.synthetic", "chat_template: none\nreply: script\nanswer: {}\n");
+  EXPECT_EQ(answer(*load()->servable, "hi").status().code(), Code::kUnimplemented);
+  config_.generation.chat_template = "chat.jinja";
+  EXPECT_THAT(load().status().text(), HasSubstr("chat.jinja"));
+  write("chat.jinja", "<|im_start|>user\n{{ messages[0].content }}<|im_end|>");
+  EXPECT_TRUE(answer(*load()->servable, "hi").ok());
+  write("chat.jinja", "{% for %}");
+  EXPECT_THAT(load().status().text(), HasSubstr("generation.chat_template"));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "app/child_process.h"
 #include "app/probe_report.h"
+#include "backend/llama/llama_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
 #include "base/log.h"
 #include "config/loader.h"
@@ -105,9 +106,10 @@ std::string how_it_ended(const ChildOutcome& outcome, const ProberOptions& optio
 
 class Prober {
  public:
-  Prober(ProberOptions options, const Engines& engines)
+  Prober(ProberOptions options, const Engines& engines, const SequenceEngines& sequences)
       : options_(std::move(options)),
         engines_(engines),
+        sequences_(sequences),
         limits_(
             "deadline=" + std::to_string(options_.deadline.count()) +
             " memory=" + std::to_string(options_.memory_bytes)
@@ -117,7 +119,7 @@ class Prober {
 
   [[nodiscard]] std::string engine(const Candidate& candidate) const {
     const auto found = engines_.find(candidate.config.backend);
-    if (found == engines_.end()) return "";
+    if (found == engines_.end()) return sequence_engine(candidate);
     const backend::TensorEngine& engine = *found->second;
     // Without its library nothing can be loaded, and the loader says why.
     if (engine.version().empty()) return "";
@@ -137,6 +139,15 @@ class Prober {
   }
 
  private:
+  // The synthetic one has no file that could bring it down.
+  [[nodiscard]] std::string sequence_engine(const Candidate& candidate) const {
+    const auto found = sequences_.find(candidate.config.backend);
+    if (found == sequences_.end()) return "";
+    auto* llama = dynamic_cast<backend::LlamaEngine*>(found->second.get());
+    if (llama == nullptr || !llama->open().ok()) return "";
+    return std::string(llama->name()) + " " + llama->version();
+  }
+
   static Trial no_trial(Status status) {
     Trial out;
     out.status = std::move(status);
@@ -199,13 +210,16 @@ class Prober {
 
   const ProberOptions options_;
   const Engines& engines_;
+  const SequenceEngines& sequences_;
   const std::string limits_;
 };
 
 }  // namespace
 
-registry::ProbationParts make_prober(ProberOptions options, const Engines& engines) {
-  const auto prober = std::make_shared<const Prober>(std::move(options), engines);
+registry::ProbationParts make_prober(
+    ProberOptions options, const Engines& engines, const SequenceEngines& sequences
+) {
+  const auto prober = std::make_shared<const Prober>(std::move(options), engines, sequences);
   registry::ProbationParts out;
   out.engine = [prober](const Candidate& candidate) { return prober->engine(candidate); };
   out.attempt = [prober](const Candidate& candidate, const std::atomic<bool>& stop) {

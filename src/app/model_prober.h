@@ -18,7 +18,9 @@ struct ProberOptions {
   std::uint64_t memory_bytes = 0;  // 0: seven eighths of what the machine has free
 };
 
-// The probation of versions by a process of their own for each. `engines` outlives it.
-[[nodiscard]] registry::ProbationParts make_prober(ProberOptions options, const Engines& engines);
+// The probation of versions by a process of their own for each. The engines outlive it.
+[[nodiscard]] registry::ProbationParts make_prober(
+    ProberOptions options, const Engines& engines, const SequenceEngines& sequences
+);
 
 }  // namespace cortex::app

@@ -16,6 +16,7 @@
 
 #include "app/model_loader.h"
 #include "app/probe_report.h"
+#include "backend/llama/llama_engine.h"
 #include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
 #include "base/log.h"
@@ -110,11 +111,13 @@ Engines make_engines(const cli::ProbeOrder& order) {
 
 ProbeReport measure(const Found& version, const cli::ProbeOrder& order) {
   const Engines engines = make_engines(order);
+  const SequenceEngines sequences = {{"llama", std::make_shared<backend::LlamaEngine>()}};
   const CoreBudget cores(order.cores);
   LaneDirectory lanes(1);
   ThreadPool cpu("cpu", 1, 8);
   LoaderParts parts{engines, cores, lanes, cpu, steady_clock()};
   parts.run_once = true;
+  parts.sequences = &sequences;
   const auto load = make_loader(parts);
   ProbeReport out;
   const std::uint64_t before = status_bytes("VmRSS:");

@@ -9,17 +9,27 @@
 #include "app/restore.h"
 #include "app/serve.h"
 #include "app/sign_model.h"
+#include "backend/llama/llama_engine.h"
 #include "backend/onnx/onnx_engine.h"
 #include "cli/command_line.h"
 
 namespace cortex::app {
 namespace {
 
-std::string engine_versions() {
+std::string onnx_version() {
   const backend::OnnxEngine onnx;
   if (!onnx.status().ok()) return "onnxruntime: " + onnx.status().text() + "\n";
   return "onnxruntime " + onnx.version() + " (" + onnx.library() + ")\n";
 }
+
+std::string llama_version() {
+  backend::LlamaEngine llama;
+  const Status status = llama.open();
+  if (!status.ok()) return "libllama: " + status.text() + "\n";
+  return "libllama " + llama.version() + " (" + llama.library() + ")\n";
+}
+
+std::string engine_versions() { return onnx_version() + llama_version(); }
 
 }  // namespace
 

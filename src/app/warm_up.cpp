@@ -83,11 +83,14 @@ void run_once(backend::TensorBackend& backend, const ModelConfig& config) {
   if (!status.ok()) log::debug("a run of zeros failed", {{"error", status.to_string()}});
 }
 
-Status warm_up_text(Servable& servable, const Clock& clock) {
+namespace {
+
+// Submits a request and waits for its end, whatever its parts say.
+Status run_request(Servable& servable, const Clock& clock, decltype(Request::input) input) {
   auto request = std::make_shared<Request>();
   request->id = "warm-up";
   request->arrival = clock.now();
-  request->input = EmbeddingInput{{"warm up"}, {}, true};
+  request->input = std::move(input);
   auto stream = std::make_shared<ResponseStream>();
   // Shared with the producer, which may still be inside the wake function when the wait is over.
   struct Wait {
@@ -111,6 +114,21 @@ Status warm_up_text(Servable& servable, const Clock& clock) {
       return deadline_exceeded("no answer");
     }
   }
+}
+
+}  // namespace
+
+Status warm_up_text(Servable& servable, const Clock& clock) {
+  return run_request(servable, clock, EmbeddingInput{{"warm up"}, {}, true});
+}
+
+Status warm_up_generation(Servable& servable, const Clock& clock) {
+  GenerationInput input;
+  input.prompt = Prompt{"Warm up", {}, false};
+  input.tokens_max = 2;
+  input.sampling.temperature = 0;
+  input.ignore_end = true;
+  return run_request(servable, clock, std::move(input));
 }
 
 }  // namespace cortex::app

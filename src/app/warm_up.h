@@ -19,4 +19,7 @@ void run_once(backend::TensorBackend& backend, const ModelConfig& config);
 // Sends one short text through tokeniser, lane and pooling.
 [[nodiscard]] Status warm_up_text(Servable& servable, const Clock& clock);
 
+// Has a language model say two tokens.
+[[nodiscard]] Status warm_up_generation(Servable& servable, const Clock& clock);
+
 }  // namespace cortex::app

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/language_model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "app/warm_up.h"
+#include "backend/generation/generation_servable.h"
+#include "base/log.h"
+#include "config/loader.h"
+#include "registry/complete_config.h"
+#include "scheduler/sequence_lane.h"
+
+namespace cortex::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kTemplateBytesMax = 1u << 20;
+
+// One core is left to whoever reads and writes for the model: its threads meet at every layer, and
+// wait for the one that lost its core.
+std::size_t threads_of(const ModelConfig& config, const CoreBudget& cores) {
+  if (config.threads > 0) return std::min(config.threads, cores.cores());
+  return std::max<std::size_t>(1, cores.cores() - 1);
+}
+
+backend::SequenceBackendOptions backend_options(
+    const LoaderParts& parts,
+    const backend::SequenceEngine& engine,
+    const ModelConfig& config,
+    const fs::path& folder
+) {
+  backend::SequenceBackendOptions out;
+  const std::string& file = config.default_filename;
+  out.model_file = folder / (file.empty() ? fs::path(engine.default_filename()) : fs::path(file));
+  out.model_name = config.name;
+  out.threads = threads_of(config, parts.cores);
+  out.context_length = config.generation.context_length;
+  out.cells = config.generation.cells;
+  out.parameters = config.parameters;
+  return out;
+}
+
+scheduler::SequenceLaneOptions lane_options(
+    const LoaderParts& parts, const GenerationConfig& config, const ModelIdentity& identity
+) {
+  scheduler::SequenceLaneOptions out;
+  out.identity = identity;
+  out.running_max = config.sequences_max;
+  out.queue_requests_max =
+      config.queue_requests_max > 0 ? config.queue_requests_max : parts.queue_requests;
+  out.queue_tokens_max = config.queue_tokens_max;
+  out.token_interval = config.token_interval;
+  out.prefix_cache = config.prefix_cache;
+  out.probe = parts.lanes.sequence_probe_for(identity);
+  return out;
+}
+
+struct Template {
+  std::string jinja;
+  bool configured = false;
+};
+
+// The version's own file wins over the model's.
+Result<Template> find_template(
+    const GenerationConfig& config, const fs::path& folder, const backend::SequenceModel& model
+) {
+  if (config.chat_template.empty()) return Template{model.chat_template, false};
+  const fs::path own = folder / config.chat_template;
+  const fs::path file = fs::exists(own) ? own : folder.parent_path() / config.chat_template;
+  auto text = config::read_file(file.string(), kTemplateBytesMax);
+  if (!text.ok()) return text.status().with_prefix("generation.chat_template: ");
+  return Template{std::move(*text), true};
+}
+
+Result<std::shared_ptr<const text::ChatTemplate>> compile(
+    const Template& found, const backend::SequenceBackend& backend, const ModelIdentity& identity
+) {
+  if (found.jinja.empty()) return std::shared_ptr<const text::ChatTemplate>();
+  const backend::SequenceModel& model = backend.model();
+  const auto word = [&](Token token) {
+    return token < 0 ? std::string() : backend.vocabulary().piece(token, true);
+  };
+  auto out = text::ChatTemplate::compile(
+      found.jinja, word(model.begin), word(model.ends.empty() ? -1 : model.ends.front())
+  );
+  if (out.ok()) return std::move(*out);
+  if (found.configured) return out.status().with_prefix("generation.chat_template: ");
+  log::warning(
+      "the model's chat template cannot be used: it serves no conversations",
+      {{"model", identity.name}, {"error", out.status().to_string()}}
+  );
+  return std::shared_ptr<const text::ChatTemplate>();
+}
+
+}  // namespace
+
+Result<registry::LoadedModel> load_language_model(
+    const LoaderParts& parts,
+    backend::SequenceEngine& engine,
+    ModelConfig config,
+    const fs::path& folder,
+    const ModelIdentity& identity
+) {
+  registry::LoadedModel out;
+  out.platform = engine.platform();
+  out.signature.generates = true;
+  CORTEX_ASSIGN_OR_RETURN(out.config, registry::complete_config(std::move(config), out.signature));
+  const auto options = backend_options(parts, engine, out.config, folder);
+  CORTEX_ASSIGN_OR_RETURN(auto loaded, engine.load(options));
+  const std::shared_ptr<backend::SequenceBackend> backend = std::move(loaded);
+  CORTEX_ASSIGN_OR_RETURN(
+      const Template found, find_template(out.config.generation, folder, backend->model())
+  );
+  backend::GenerationParts generation;
+  CORTEX_ASSIGN_OR_RETURN(generation.chat_template, compile(found, *backend, identity));
+  generation.reply_format = text::reply_format_of(found.jinja);
+  generation.lane = std::make_unique<scheduler::SequenceLane>(
+      lane_options(parts, out.config.generation, identity), backend, parts.clock
+  );
+  generation.backend = backend;
+  generation.cpu = &parts.cpu;
+  CORTEX_ASSIGN_OR_RETURN(out.servable, backend::GenerationServable::make(std::move(generation)));
+  // As with a text model: nobody declared it, it is there for the first request's sake.
+  const Status warm = warm_up_generation(*out.servable, parts.clock);
+  if (!warm.ok()) {
+    log::warning(
+        "the warm-up generation failed", {{"model", identity.name}, {"error", warm.to_string()}}
+    );
+  }
+  return out;
+}
+
+}  // namespace cortex::app

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/sequence_metrics.h"
+
+#include <array>
+#include <string_view>
+
+namespace cortex::app {
+namespace {
+
+using metrics::Exposition;
+using metrics::Type;
+using scheduler::SecondsDistribution;
+using scheduler::SequenceCounts;
+using scheduler::TokensDistribution;
+
+struct SequenceNumber {
+  std::string_view name;
+  Type type;
+  std::string_view help;
+  std::uint64_t SequenceCounts::* value;
+};
+
+constexpr auto kVllmNumbers = std::to_array<SequenceNumber>({
+    {"vllm:num_requests_running",
+     Type::kGauge,
+     "Sequences that are being generated.",
+     &SequenceCounts::running},
+    {"vllm:num_requests_waiting",
+     Type::kGauge,
+     "Requests that wait for their turn.",
+     &SequenceCounts::waiting},
+    {"vllm:prefix_cache_queries_total",
+     Type::kCounter,
+     "Prompt tokens that were looked up in the prefix cache.",
+     &SequenceCounts::prefix_queries},
+    {"vllm:prefix_cache_hits_total",
+     Type::kCounter,
+     "Of these, tokens that were there.",
+     &SequenceCounts::prefix_hits},
+    {"vllm:prompt_tokens_total",
+     Type::kCounter,
+     "Prompt tokens of admitted requests.",
+     &SequenceCounts::prompt_tokens},
+    {"vllm:prompt_tokens_cached_total",
+     Type::kCounter,
+     "Of these, tokens not computed again.",
+     &SequenceCounts::cached_tokens},
+    {"vllm:generation_tokens_total",
+     Type::kCounter,
+     "Tokens that were generated.",
+     &SequenceCounts::generated_tokens},
+});
+
+constexpr auto kOwnNumbers = std::to_array<SequenceNumber>({
+    {"cortex_sequence_accepted_total",
+     Type::kCounter,
+     "Requests that entered the queue.",
+     &SequenceCounts::accepted},
+    {"cortex_sequence_failed_total",
+     Type::kCounter,
+     "Requests that the engine or a constraint failed.",
+     &SequenceCounts::failed},
+    {"cortex_sequence_cancelled_total",
+     Type::kCounter,
+     "Requests whose client left.",
+     &SequenceCounts::cancelled},
+    {"cortex_sequence_expired_total",
+     Type::kCounter,
+     "Requests that waited or ran too long.",
+     &SequenceCounts::expired},
+    {"cortex_sequence_computed_tokens_total",
+     Type::kCounter,
+     "Prompt tokens that the engine computed, again ones too.",
+     &SequenceCounts::computed_tokens},
+    {"cortex_sequence_prefix_waits_total",
+     Type::kCounter,
+     "Requests that waited for a prompt that was being read.",
+     &SequenceCounts::prefix_waits},
+    {"cortex_sequence_evicted_cells_total",
+     Type::kCounter,
+     "Cells that the prefix cache gave way with.",
+     &SequenceCounts::evicted_cells},
+    {"cortex_sequence_pauses_total",
+     Type::kCounter,
+     "Streams whose reader was slow.",
+     &SequenceCounts::pauses},
+    {"cortex_sequence_adapter_switches_total",
+     Type::kCounter,
+     "Changes of the adapter.",
+     &SequenceCounts::adapter_switches},
+    {"cortex_sequence_steps_total", Type::kCounter, "Steps of the engine.", &SequenceCounts::steps},
+    {"cortex_sequence_step_failures_total",
+     Type::kCounter,
+     "Steps that failed.",
+     &SequenceCounts::step_failures},
+    {"cortex_sequence_step_aborts_total",
+     Type::kCounter,
+     "Steps that were ended because nobody waited for them.",
+     &SequenceCounts::step_aborts},
+    {"cortex_sequence_engine_full_total",
+     Type::kCounter,
+     "Steps for which the engine had less room than was counted.",
+     &SequenceCounts::engine_full},
+    {"cortex_sequence_preempted",
+     Type::kGauge,
+     "Sequences that wait outside the memory.",
+     &SequenceCounts::preempted},
+    {"cortex_sequence_waiting_tokens",
+     Type::kGauge,
+     "Prompt tokens of waiting requests.",
+     &SequenceCounts::waiting_tokens},
+    {"cortex_sequence_cells",
+     Type::kGauge,
+     "Tokens that the memory holds at most.",
+     &SequenceCounts::cells_total},
+    {"cortex_sequence_cells_used",
+     Type::kGauge,
+     "Tokens that the memory holds.",
+     &SequenceCounts::cells_used},
+    {"cortex_sequence_prefix_cells",
+     Type::kGauge,
+     "Of these, the prefix cache's.",
+     &SequenceCounts::prefix_cells},
+    {"cortex_sequence_saved_bytes",
+     Type::kGauge,
+     "States of sequences outside the memory.",
+     &SequenceCounts::saved_bytes},
+});
+
+struct SequenceSeconds {
+  std::string_view name;
+  std::string_view help;
+  SecondsDistribution SequenceCounts::* value;
+};
+constexpr auto kSeconds = std::to_array<SequenceSeconds>({
+    {"vllm:time_to_first_token_seconds",
+     "From arrival to the first token.",
+     &SequenceCounts::first_token},
+    {"vllm:inter_token_latency_seconds",
+     "Between two tokens of a sequence.",
+     &SequenceCounts::inter_token},
+    {"vllm:e2e_request_latency_seconds", "From arrival to the end.", &SequenceCounts::end_to_end},
+    {"vllm:request_queue_time_seconds", "From arrival to admission.", &SequenceCounts::queue},
+    {"vllm:request_prefill_time_seconds",
+     "From admission to the first token.",
+     &SequenceCounts::prefill},
+    {"vllm:request_decode_time_seconds", "From the first token to the end.", &SequenceCounts::decode
+    },
+    {"cortex_sequence_step_seconds", "Steps of the engine.", &SequenceCounts::step},
+});
+
+struct SequenceTokens {
+  std::string_view name;
+  std::string_view help;
+  TokensDistribution SequenceCounts::* value;
+};
+constexpr auto kTokens = std::to_array<SequenceTokens>({
+    {"vllm:request_prompt_tokens",
+     "Tokens of a request's prompt.",
+     &SequenceCounts::request_prompt_tokens},
+    {"vllm:request_generation_tokens",
+     "Tokens that a request generated.",
+     &SequenceCounts::request_generated_tokens},
+    {"vllm:iteration_tokens_total", "Rows of a step.", &SequenceCounts::step_rows},
+});
+
+// One of several values of a label.
+struct SequenceKind {
+  std::string_view kind;
+  std::uint64_t SequenceCounts::* value;
+};
+
+using Labels = std::array<metrics::Label, 2>;
+
+// vLLM knows no versions: our label stands beside its own.
+Labels labels_of(const SequenceReading& reading) {
+  return {{{"model_name", reading.model.name}, {"version", reading.model.version}}};
+}
+
+template <typename Readings>
+void write_numbers(
+    Exposition& out, std::span<const SequenceNumber> numbers, const Readings& readings
+) {
+  for (const SequenceNumber& number : numbers) {
+    out.family(number.name, number.type, number.help);
+    for (const SequenceReading& reading : readings) {
+      out.sample(labels_of(reading), static_cast<double>(reading.counts.*number.value));
+    }
+  }
+}
+
+template <typename Families>
+void write_distributions(
+    Exposition& out, const Families& families, std::span<const SequenceReading> readings
+) {
+  for (const auto& family : families) {
+    out.family(family.name, Type::kHistogram, family.help);
+    for (const SequenceReading& reading : readings) {
+      const auto& distribution = reading.counts.*family.value;
+      metrics::Histogram::Reading histogram;
+      std::uint64_t sum = 0;
+      for (const std::uint64_t count : distribution.counts) {
+        histogram.cumulative.push_back(sum += count);
+      }
+      histogram.sum = distribution.sum;
+      out.histogram(labels_of(reading), *distribution.bounds, histogram);
+    }
+  }
+}
+
+void write_kinds(
+    Exposition& out,
+    std::string_view label,
+    std::span<const SequenceKind> kinds,
+    std::span<const SequenceReading> readings
+) {
+  for (const SequenceReading& reading : readings) {
+    for (const SequenceKind& kind : kinds) {
+      out.sample(
+          {{"model_name", reading.model.name},
+           {"version", reading.model.version},
+           {label, kind.kind}},
+          static_cast<double>(reading.counts.*kind.value)
+      );
+    }
+  }
+}
+
+void write_ratios(Exposition& out, std::span<const SequenceReading> readings) {
+  out.family("vllm:kv_cache_usage_perc", Type::kGauge, "Used part of the memory; 1 is all of it.");
+  for (const SequenceReading& reading : readings) {
+    const auto total = static_cast<double>(reading.counts.cells_total);
+    const auto used = static_cast<double>(reading.counts.cells_used);
+    out.sample(labels_of(reading), total > 0 ? used / total : 0);
+  }
+  out.family("vllm:num_preemptions_total", Type::kCounter, "Sequences that had to wait outside.");
+  for (const SequenceReading& reading : readings) {
+    const auto all = reading.counts.preemptions_kept + reading.counts.preemptions_recomputed;
+    out.sample(labels_of(reading), static_cast<double>(all));
+  }
+}
+
+}  // namespace
+
+void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> readings) {
+  write_numbers(out, kVllmNumbers, readings);
+  write_ratios(out, readings);
+  write_distributions(out, kSeconds, readings);
+  write_distributions(out, kTokens, readings);
+  write_numbers(out, kOwnNumbers, readings);
+  constexpr auto kReasons = std::to_array<SequenceKind>(
+      {{"stop", &SequenceCounts::finished_stop}, {"length", &SequenceCounts::finished_length}}
+  );
+  out.family("vllm:request_success_total", Type::kCounter, "Sequences that ended, by reason.");
+  write_kinds(out, "finished_reason", kReasons, readings);
+  constexpr auto kRejections = std::to_array<SequenceKind>(
+      {{"requests", &SequenceCounts::rejected_requests},
+       {"tokens", &SequenceCounts::rejected_tokens},
+       {"closed", &SequenceCounts::rejected_closed},
+       {"invalid", &SequenceCounts::rejected_invalid},
+       {"adapter", &SequenceCounts::rejected_adapter}}
+  );
+  out.family("cortex_sequence_rejected_total", Type::kCounter, "Requests refused, by limit.");
+  write_kinds(out, "reason", kRejections, readings);
+  constexpr auto kPreemptions = std::to_array<SequenceKind>(
+      {{"kept", &SequenceCounts::preemptions_kept},
+       {"recomputed", &SequenceCounts::preemptions_recomputed}}
+  );
+  out.family(
+      "cortex_sequence_preemptions_total",
+      Type::kCounter,
+      "Sequences that had to wait outside, by what became of their state."
+  );
+  write_kinds(out, "state", kPreemptions, readings);
+}
+
+}  // namespace cortex::app

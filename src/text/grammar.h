@@ -14,7 +14,7 @@
 namespace cortex::text {
 
 // The tokens of a language model as grammars see them, prepared once for each loaded model (about
-// 150 ms for 50 000 tokens). Immutable, thread-safe; grammars keep it alive.
+// 200 ms for 50 000 tokens). Immutable, thread-safe; grammars keep it alive.
 class GrammarVocabulary {
  public:
   struct Entry {

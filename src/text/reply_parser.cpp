@@ -14,6 +14,10 @@ using Kind = ReplyPiece::Kind;
 
 constexpr std::string_view kWhiteSpace = " \n\r\t";
 
+// What stands before the arguments of a call is shorter. It is read again where it turns out to be
+// no call, so that without a bound marks in marks would take quadratic time.
+constexpr std::size_t kUncertainBytesMax = 8U << 10U;
+
 // Bytes at the end of `text` that `mark` begins with.
 std::size_t begun_mark(std::string_view text, std::string_view mark) {
   std::size_t size = std::min(text.size(), mark.size() - 1);
@@ -262,8 +266,9 @@ bool ReplyParser::Inner::step_prelude() {
 bool ReplyParser::Inner::step_call() {
   for (; at < held.size(); ++at) {
     const auto step = reader->feed(held[at]);
-    if (step == CallReader::Step::kMore) continue;
-    if (step == CallReader::Step::kFailed) {
+    const bool endless = !reader->certain() && at - mark_end >= kUncertainBytesMax;
+    if (step == CallReader::Step::kMore && !endless) continue;
+    if (step == CallReader::Step::kFailed || endless) {
       fail_call();
     } else {
       if (step == CallReader::Step::kLast) ++at;

@@ -82,11 +82,11 @@ struct ReplyParserOptions {
 };
 
 // Cuts a reply into text, reasoning and calls while it comes. What may still become a mark is held
-// back: never more than the longest mark and, of a call, what stands before its arguments. What
-// turns out to be no call before its arguments begin (broken JSON, no name) is given as the text it
-// was; later, the call stands with what the model wrote of its arguments. White space around
-// reasoning and between calls is left out.
-// Not thread-safe. Takes and gives whole UTF-8 characters. Memory is bounded by the reply.
+// back: never more than the longest mark and, of a call, what stands before its arguments (8 KiB).
+// What turns out to be no call before its arguments begin (broken JSON, no name) is given as the
+// text it was; later, the call stands with what the model wrote of its arguments. White space
+// around reasoning and between calls is left out. Not thread-safe. Takes and gives whole UTF-8
+// characters. Memory is bounded by the reply.
 class ReplyParser {
  public:
   explicit ReplyParser(ReplyParserOptions options);

@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   input.messages = cut(rest);
   input.tools = cut(rest);
   input.arguments = cut(rest);
-  input.now = size;
+  input.now = static_cast<std::int64_t>(size);
   const auto text = chosen(data[0]).render(input);
   CHECK(
       text.ok() || text.status().code() == cortex::Code::kInvalidArgument, "no input makes it panic"

@@ -61,14 +61,18 @@ Status SequenceDoor::enter(const Request& request) {
     SequenceProbe::add(probe_.rejected_closed);
     return {Code::kUnavailable, "model '" + options_.model + "' is being unloaded"};
   }
+  if (options_.queue_time_max.count() > 0 && drained_in() > options_.queue_time_max) {
+    SequenceProbe::add(probe_.rejected_time);
+    return full("requests may wait for " + std::to_string(options_.queue_time_max.count()) + " ms");
+  }
   if (!take_place(requests_, 1, options_.queue_requests_max)) {
     SequenceProbe::add(probe_.rejected_requests);
-    return full(std::to_string(options_.queue_requests_max) + " requests");
+    return full("at most " + std::to_string(options_.queue_requests_max) + " requests may wait");
   }
   if (!take_place(tokens_, input->prompt.size(), options_.queue_tokens_max)) {
     requests_.fetch_sub(1, std::memory_order_relaxed);
     SequenceProbe::add(probe_.rejected_tokens);
-    return full(std::to_string(options_.queue_tokens_max) + " prompt tokens");
+    return full("at most " + std::to_string(options_.queue_tokens_max) + " prompt tokens may wait");
   }
   SequenceProbe::add(probe_.accepted);
   return {};
@@ -81,15 +85,24 @@ void SequenceDoor::leave(const Request& request) {
   );
 }
 
+std::chrono::milliseconds SequenceDoor::drained_in() const {
+  const double rate = rate_.load(std::memory_order_relaxed);
+  if (rate <= 0) return {};
+  const double answers = static_cast<double>(requests()) * answer_.load(std::memory_order_relaxed);
+  const double seconds = std::min((static_cast<double>(tokens()) + answers) / rate, 1e6);
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
 // Half of the queue must have gone, so that whoever comes back finds a place.
 Status SequenceDoor::full(std::string text) const {
-  const double rate = rate_.load(std::memory_order_relaxed);
-  const double seconds = rate > 0 ? static_cast<double>(tokens()) / rate / 2 : 1;
-  const auto wait =
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.1, 120.0) * 1000));
+  constexpr std::chrono::milliseconds kUnknown{1000};
+  constexpr std::chrono::milliseconds kLeast{100};
+  constexpr std::chrono::milliseconds kMost{120'000};
+  const auto drained = drained_in();
+  const auto wait = drained.count() == 0 ? kUnknown : std::clamp(drained / 2, kLeast, kMost);
   return Status(
              Code::kResourceExhausted,
-             "the queue of model '" + options_.model + "' is full: at most " + text + " may wait"
+             "the queue of model '" + options_.model + "' is full: " + text
   )
       .with_retry_after(wait);
 }

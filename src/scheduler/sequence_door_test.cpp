@@ -62,13 +62,27 @@ TEST_F(SequenceDoorTest, bounds_the_queue_in_requests) {
 }
 
 TEST_F(SequenceDoorTest, bounds_the_queue_in_tokens_and_estimates_when_to_retry) {
-  door_.set_tokens_per_second(10);
+  door_.set_pace(20, 60);
   EXPECT_TRUE(door_.enter(door_request(60)).ok());
   const Status full = door_.enter(door_request(50));
   EXPECT_EQ(full.code(), Code::kResourceExhausted);
-  EXPECT_EQ(full.retry_after(), std::chrono::milliseconds(3000)) << "half of sixty at ten a second";
+  EXPECT_EQ(full.retry_after(), std::chrono::milliseconds(3000))
+      << "half of sixty and an answer of sixty at twenty a second";
   EXPECT_EQ(probe_.read().rejected_tokens, 1u);
   EXPECT_TRUE(door_.enter(door_request(40)).ok()) << "a smaller one still fits";
+}
+
+TEST_F(SequenceDoorTest, bounds_the_queue_in_time_once_the_pace_is_known) {
+  SequenceDoorOptions bounds = door_bounds();
+  bounds.queue_time_max = std::chrono::milliseconds(2000);
+  SequenceDoor door(bounds, probe_);
+  EXPECT_TRUE(door.enter(door_request(30)).ok());
+  EXPECT_TRUE(door.enter(door_request(30)).ok());
+  door.set_pace(20, 0);
+  EXPECT_EQ(door.enter(door_request(1)).code(), Code::kResourceExhausted);
+  EXPECT_EQ(probe_.read().rejected_time, 1u);
+  door.leave(door_request(30));
+  EXPECT_TRUE(door.enter(door_request(1)).ok());
 }
 
 TEST_F(SequenceDoorTest, lets_nobody_in_while_it_drains) {

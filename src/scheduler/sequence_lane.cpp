@@ -25,7 +25,7 @@ struct LaneNews {
 // lane where a stream still holds its wake function. Thread-safe.
 class LaneInbox {
  public:
-  // False: no such adapter, or the lane ends; nothing taken.
+  // kNotFound: no such adapter; kUnavailable: the lane ends; and nothing taken.
   Code leave(SequenceArrival& arrival, const std::string& adapter) {
     MutexLock lock(mutex_);
     if (closed_) return Code::kUnavailable;
@@ -109,6 +109,8 @@ SequenceCoreOptions sequence_core_options(
   core.running_max = options.running_max;
   core.queue_requests_max = options.queue_requests_max;
   core.queue_tokens_max = options.queue_tokens_max;
+  core.queue_time_max = options.queue_time_max;
+  core.stretch_max = options.stretch_max;
   core.token_interval = options.token_interval;
   core.prefix_cache = options.prefix_cache;
   core.saved_bytes_max = options.saved_bytes_max;

@@ -18,6 +18,11 @@ struct SequenceLaneOptions {
   std::size_t running_max = 0;  // sequences at once; 0: by the backend's ids
   std::size_t queue_requests_max = 512;
   std::size_t queue_tokens_max = 0;  // prompt tokens that wait; 0: 16 contexts
+  // Requests are refused while the queue will probably take longer than this. 0: no bound.
+  std::chrono::milliseconds queue_time_max{0};
+  // A principal's further requests wait while a step of all running sequences would take more than
+  // so many times that of one: streams keep a pace, and where rows are cheap many run. 0: no bound.
+  double stretch_max = 4;
   // Wanted gap between two tokens of a running sequence while prompts are read; the size of a
   // prompt's chunks follows from it and from what steps were measured to cost. Held between 1.67
   // and 2.5 times the gap without prompts, so that neither streams nor prompts get less than 40 %

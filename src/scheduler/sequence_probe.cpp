@@ -14,6 +14,7 @@ SequenceCounts SequenceProbe::read() const {
   out.expired = now(expired);
   out.rejected_requests = now(rejected_requests);
   out.rejected_tokens = now(rejected_tokens);
+  out.rejected_time = now(rejected_time);
   out.rejected_closed = now(rejected_closed);
   out.rejected_invalid = now(rejected_invalid);
   out.rejected_adapter = now(rejected_adapter);

@@ -71,6 +71,7 @@ struct SequenceCounts {
   std::uint64_t expired = 0;            // requests past deadline or queue timeout
   std::uint64_t rejected_requests = 0;  // refused: as many requests wait as may
   std::uint64_t rejected_tokens = 0;    // refused: as many prompt tokens wait as may
+  std::uint64_t rejected_time = 0;      // refused: the queue takes longer than anybody may wait
   std::uint64_t rejected_closed = 0;    // refused or ended because the lane drains or ends
   std::uint64_t rejected_invalid = 0;   // refused: does not fit the model
   std::uint64_t rejected_adapter = 0;   // refused: no such adapter
@@ -119,7 +120,8 @@ class SequenceProbe {
   using Counter = std::atomic<std::uint64_t>;
 
   Counter accepted{0}, finished_stop{0}, finished_length{0}, failed{0}, cancelled{0}, expired{0};
-  Counter rejected_requests{0}, rejected_tokens{0}, rejected_closed{0}, rejected_invalid{0};
+  Counter rejected_requests{0}, rejected_tokens{0}, rejected_time{0}, rejected_closed{0},
+      rejected_invalid{0};
   Counter rejected_adapter{0};
   Counter prompt_tokens{0}, cached_tokens{0}, computed_tokens{0}, generated_tokens{0};
   Counter prefix_queries{0}, prefix_hits{0}, prefix_waits{0};

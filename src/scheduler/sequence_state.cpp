@@ -49,6 +49,7 @@ SequenceDoorOptions door_options(
   door.queue_requests_max = options.queue_requests_max;
   door.queue_tokens_max = options.queue_tokens_max > 0 ? options.queue_tokens_max
                                                        : kQueueContexts * model.context_length;
+  door.queue_time_max = options.queue_time_max;
   return door;
 }
 

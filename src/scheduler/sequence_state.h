@@ -28,6 +28,8 @@ struct SequenceCoreOptions {
   std::size_t running_max = 0;  // sequences at once; 0: by the backend's ids
   std::size_t queue_requests_max = 512;
   std::size_t queue_tokens_max = 0;  // 0: 16 contexts
+  std::chrono::milliseconds queue_time_max{0};
+  double stretch_max = 4;
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences outside
@@ -71,14 +73,16 @@ struct SequenceState {
   StepCost cost;
   StepPolicy policy;
   std::uint64_t steps = 0;
+  std::size_t last_prompt_rows = 0;  // of the last step that read prompts
   // Where what was computed with an adapter lies in the tree; by the adapter's number.
   std::map<std::uint64_t, std::set<cache::PrefixSpace>> spaces;
   Group group{nullptr, 1};               // of the last step
   TimePoint slice_began{};               // of that group
   std::map<Group, std::uint64_t> turns;  // the step at which a group was served last
   std::vector<std::uint32_t> mask;       // of a constraint
-  double pace_tokens = 0;                // prompt tokens of what ended lately
+  double pace_rows = 0;                  // that ran lately
   double pace_seconds = 0;               // and the time that took
+  double answer_tokens = 0;              // of a request, on the average
 
   // The step that runs.
   backend::SequenceStep step;

@@ -118,6 +118,7 @@ class SequenceWorld {
   SequenceCoreOptions make_options() {
     SequenceCoreOptions options;
     options.running_max = chance(50) ? 0 : 1 + pick(8);
+    options.stretch_max = chance(50) ? 0 : 1.5 + static_cast<double>(pick(4));
     options.queue_requests_max = 1 + pick(40);
     options.prefix_cache = chance(85);
     options.token_interval = microseconds(chance(70) ? 0 : pick(50'000));

@@ -14,6 +14,10 @@ constexpr std::size_t kFollowMin = 16;
 // A part of the places is only for flows that have none: who asks rarely need not wait until
 // somebody's long answer ends.
 constexpr std::size_t kReservedShare = 8;
+// Steps after which the cost model is asked.
+constexpr std::size_t kStretchLearnt = 8;
+// Steps for which prompts are let in.
+constexpr std::size_t kStepsRead = 2;
 
 enum class Entry : std::uint8_t { kIn, kItsFlowHasEnough, kNoRoom };
 
@@ -114,16 +118,34 @@ bool has_room(SequenceState& state, std::size_t cells) {
   return cells_available(state) >= cells;
 }
 
+// Prompts that would be read before this many tokens fill the next steps: whoever else waits is
+// better off in the queue, where it is still to be decided who is next.
+bool reads_enough(const SequenceState& state, std::size_t tokens) {
+  std::size_t unread = 0;
+  bool decodes = false;
+  state.each_sequence([&](const LaneSequence& sequence) {
+    if (!sequence.inside() || sequence.generation->stalled) return;
+    decodes = decodes || sequence.decodes();
+    if (!sequence.decodes() && sequence.pending() <= tokens) unread += sequence.pending();
+  });
+  const std::size_t step = decodes ? state.last_prompt_rows : state.backend.model().step_rows_max;
+  return unread > 0 && unread >= kStepsRead * step;
+}
+
 // Lets the first sequence of a request in, or leaves everything as it was. What does not fit is
 // noticed before anything is made for it: whoever is first may be tried at every step.
-bool start(SequenceState& state, Generation& generation, TimePoint now) {
+Entry start(SequenceState& state, Generation& generation, TimePoint now) {
   const SequenceInput& input = generation.input();
   const bool alone = nobody_inside(state);
   const std::size_t headroom = headroom_of(input.tokens_max) * input.sequences;
   const std::size_t held = held_by_tree(state, generation);
   const Leader leader = find_leader(state, generation, held);
+  const bool has_some = state.slots_by_flow.contains(generation.flow);
+  if (has_some && leader.order == 0 && reads_enough(state, input.prompt.size() - held)) {
+    return Entry::kItsFlowHasEnough;
+  }
   const std::size_t known = leader.order != 0 ? leader.tokens : held;
-  if (!alone && !has_room(state, input.prompt.size() - known + headroom)) return false;
+  if (!alone && !has_room(state, input.prompt.size() - known + headroom)) return Entry::kNoRoom;
   auto sequence = first_sequence(state, generation);
   if (leader.order != 0) {
     sequence->phase = Phase::kFollowing;
@@ -131,17 +153,29 @@ bool start(SequenceState& state, Generation& generation, TimePoint now) {
     sequence->leader_tokens = leader.tokens;
     SequenceProbe::add(state.probe.prefix_waits);
     generation.sequences.push_back(std::move(sequence));
-    return true;
+    return Entry::kIn;
   }
   enter_memory(state, *sequence, now);
   // What it holds of the tree cannot be evicted for it any more.
   if (!alone && cells_available(state) < sequence->pending() + headroom) {
     leave_memory(state, *sequence);
-    return false;
+    return Entry::kNoRoom;
   }
   count_cached(state, *sequence);
   generation.sequences.push_back(std::move(sequence));
-  return true;
+  return Entry::kIn;
+}
+
+// With so many at once each would go on too slowly: where rows are dear, more at once are not more
+// per second.
+bool stretches_too_far(const SequenceState& state, std::size_t further) {
+  if (state.options.stretch_max <= 0 || state.cost.learnt() < kStretchLearnt) return false;
+  StepShape one;
+  one.decode_rows = 1;
+  StepShape all;
+  all.decode_rows = state.slots + further;
+  return std::chrono::duration<double>(state.cost.estimate(all)) >
+         state.options.stretch_max * std::chrono::duration<double>(state.cost.estimate(one));
 }
 
 Entry enter(SequenceState& state, Generation& generation, TimePoint now) {
@@ -154,7 +188,8 @@ Entry enter(SequenceState& state, Generation& generation, TimePoint now) {
   if (has_some && state.slots + wanted + reserved > state.running_max) {
     return Entry::kItsFlowHasEnough;
   }
-  return start(state, generation, now) ? Entry::kIn : Entry::kNoRoom;
+  if (has_some && stretches_too_far(state, wanted)) return Entry::kItsFlowHasEnough;
+  return start(state, generation, now);
 }
 
 void count_in(SequenceState& state, std::uint64_t ticket, TimePoint now) {

@@ -11,6 +11,7 @@ using Phase = LaneSequence::Phase;
 
 // Tokens of one sequence that a slow reader may leave before its sequences pause.
 constexpr std::size_t kUnsentMax = 16;
+constexpr double kAnswersRemembered = 16;
 
 std::string model_text(
     const SequenceState& state, std::string_view before, std::string_view after
@@ -110,8 +111,12 @@ void free_sequence(SequenceState& state, LaneSequence& sequence) {
   sequence.constraint.reset();
 }
 
-void free_places(SequenceState& state, Generation& generation) {
-  for (const auto& sequence : generation.sequences) free_sequence(state, *sequence);
+void free_places(SequenceState& state, Generation& generation, TimePoint now) {
+  for (const auto& sequence : generation.sequences) {
+    // Whoever left, perhaps at a stop string, may come back with what was said so far.
+    if (generation.failure.ok()) publish(state, *sequence, now);
+    free_sequence(state, *sequence);
+  }
   const std::size_t places = generation.input().sequences;
   state.slots -= places;
   const auto flow = state.slots_by_flow.find(generation.flow);
@@ -121,13 +126,14 @@ void free_places(SequenceState& state, Generation& generation) {
 }
 
 void finish(SequenceState& state, Generation& generation, const Status& status, TimePoint now) {
-  free_places(state, generation);
+  free_places(state, generation, now);
   count_end(state, status);
   SequenceProbe& probe = state.probe;
   probe.end_to_end.add(now - generation.request->arrival);
   if (generation.first_token != TimePoint{}) probe.decode.add(now - generation.first_token);
   probe.request_generated_tokens.add(static_cast<double>(generation.timings.output_tokens));
-  state.pace_tokens += static_cast<double>(generation.timings.input_tokens);
+  const auto drawn = static_cast<double>(generation.timings.output_tokens);
+  state.answer_tokens += (drawn - state.answer_tokens) / kAnswersRemembered;
   if (!status.ok()) return generation.stream->finish(status, generation.timings);
   CHECK(generation.unsent.size() == 1, "the end of a sequence is a part");
   generation.stream->finish(std::move(generation.unsent.front()), generation.timings);

@@ -10,18 +10,20 @@ namespace {
 constexpr double kPaceMemory = 30;  // seconds
 
 void count_time(SequenceState& state, Duration took) {
+  state.pace_rows += static_cast<double>(state.rows.size());
   state.pace_seconds += std::chrono::duration<double>(took).count();
   if (state.pace_seconds > kPaceMemory) {
     state.pace_seconds /= 2;
-    state.pace_tokens /= 2;
+    state.pace_rows /= 2;
   }
   if (state.pace_seconds > 0) {
-    state.door.set_tokens_per_second(state.pace_tokens / state.pace_seconds);
+    state.door.set_pace(state.pace_rows / state.pace_seconds, state.answer_tokens);
   }
 }
 
 void count_step(SequenceState& state, Duration took) {
   state.cost.learn(state.shape, took);
+  if (state.shape.prompt_rows > 0) state.last_prompt_rows = state.shape.prompt_rows;
   state.probe.step.add(took);
   state.probe.step_rows.add(static_cast<double>(state.rows.size()));
   SequenceProbe::add(state.probe.computed_tokens, state.shape.prompt_rows);

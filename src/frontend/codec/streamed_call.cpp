@@ -296,6 +296,7 @@ class CollectedCall final : public PartsCall {
     const Status error = fault_.ok() ? first_error() : fault_;
     if (!error.ok()) return fail(error);
     if (!all_finished()) return;
+    if (left_) return fail(cancelled("the client left"));
     ended_ = true;
     Result<HttpReply> reply = collector_->reply(fill_record());
     if (!reply.ok()) return exchange_->fail(reply.status());

@@ -306,5 +306,14 @@ TEST(CollectedCall, a_client_that_leaves_cancels) {
   EXPECT_EQ(played.exchange->failure().code(), Code::kCancelled);
 }
 
+TEST(CollectedCall, a_client_that_left_gets_no_answer_even_if_there_is_one) {
+  Played played;
+  played.collect();
+  played.exchange->disconnect();
+  played.finish();
+  EXPECT_EQ(played.exchange->failure().code(), Code::kCancelled);
+  EXPECT_EQ(played.exchange->record().timings.output_tokens, 2U);
+}
+
 }  // namespace
 }  // namespace cortex::frontend

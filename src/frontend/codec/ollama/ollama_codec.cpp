@@ -2,8 +2,10 @@
 #include "frontend/codec/ollama/ollama_codec.h"
 
 #include <utility>
+#include <variant>
 
 #include "base/json_text.h"
+#include "frontend/codec/ollama/ollama_embed.h"
 #include "frontend/codec/ollama/ollama_reply.h"
 #include "frontend/codec/ollama/ollama_request.h"
 #include "frontend/codec/unary_call.h"
@@ -68,6 +70,19 @@ constexpr Schema kOllamaSchemas[] = {
         "details":{"type":"object"}}}}}})"
     ),
     json_schema(
+        "OllamaEmbedRequest",
+        R"({"type":"object","required":["model","input"],"properties":{"model":{"type":"string"},
+      "input":{"oneOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},
+      "truncate":{"type":"boolean","default":true}}})"
+    ),
+    json_schema(
+        "OllamaEmbeddings",
+        R"({"type":"object","required":["model","embeddings"],"properties":{"model":{"type":"string"},
+      "embeddings":{"type":"array","items":{"type":"array","items":{"type":"number"}}},
+      "total_duration":{"type":"integer"},"load_duration":{"type":"integer"},
+      "prompt_eval_count":{"type":"integer"}}})"
+    ),
+    json_schema(
         "OllamaShowRequest",
         R"({"type":"object","required":["model"],"properties":{"model":{"type":"string"}}})"
     ),
@@ -117,6 +132,13 @@ const OllamaCodec::Entry OllamaCodec::kEntries[] = {
      &OllamaCodec::generate,
      "OllamaGenerateRequest",
      "OllamaAnswer"},
+    {Method::kPost,
+     "/api/embed",
+     Scope::kInfer,
+     "Embed texts",
+     &OllamaCodec::embed,
+     "OllamaEmbedRequest",
+     "OllamaEmbeddings"},
     {Method::kGet,
      "/api/tags",
      Scope::kRead,
@@ -209,6 +231,29 @@ void OllamaCodec::answer(const ExchangePtr& exchange, OllamaCall&& call, bool ch
     return submit_streamed(submit_, exchange, std::move(requests), answer_lines(std::move(plan)));
   }
   submit_collected(submit_, exchange, std::move(requests), answer_collector(std::move(plan)));
+}
+
+void OllamaCodec::embed(const ExchangePtr& exchange) const {
+  const HttpRequest& http = exchange->request();
+  Result<EmbedCall> call = read_embed(http.body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  Result<ModelReference> reference = ModelReference::parse(plain_name(call->model));
+  if (!reference.ok()) return exchange->fail(reference.status());
+  OllamaPlan plan;
+  plan.model = std::move(call->model);
+  plan.arrival = http.arrival;
+  const std::size_t inputs = call->input.texts.size();
+  std::shared_ptr<Request> request = request_from(http);
+  request->model = std::move(*reference);
+  request->input = std::move(call->input);
+  auto answer = [plan = std::move(plan), inputs](
+                    ResponsePart&& part, const std::shared_ptr<ResponseStream>& stream
+                ) -> Result<HttpReply> {
+    const auto* output = std::get_if<EmbeddingOutput>(&part);
+    if (output == nullptr) return internal("a servable answered texts with something else");
+    return write_embed_reply(plan, inputs, *output, stream->timings().input_tokens);
+  };
+  submit_unary(submit_, exchange, std::move(request), std::move(answer));
 }
 
 std::string OllamaCodec::list(bool running) const {

@@ -19,7 +19,7 @@ struct OllamaOptions {
   std::function<std::int64_t()> now = unix_milliseconds;
 };
 
-// Ollama's own API: chat, generate, and the lists of models.
+// Ollama's own API: chat, generate, embed, and the lists of models.
 // Outlives the server that its Api is mounted on. Thread-safe: keeps no state between requests.
 class OllamaCodec {
  public:
@@ -35,6 +35,7 @@ class OllamaCodec {
 
   void chat(const ExchangePtr& exchange) const;
   void generate(const ExchangePtr& exchange) const;
+  void embed(const ExchangePtr& exchange) const;
   void tags(const ExchangePtr& exchange) const;
   void running(const ExchangePtr& exchange) const;
   void show(const ExchangePtr& exchange) const;

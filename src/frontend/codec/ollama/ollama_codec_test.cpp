@@ -145,6 +145,11 @@ struct Played {
                std::shared_ptr<const Request> request, const std::shared_ptr<ResponseStream>& stream
            ) {
       asked = std::move(request);
+      if (std::holds_alternative<EmbeddingInput>(asked->input)) {
+        Timings timings;
+        timings.input_tokens = 3;
+        return stream->finish(EmbeddingOutput{2, {0.5F, -1, 1, 2}}, timings);
+      }
       for (const GenerationOutput& part : parts) {
         if (!stream->write(GenerationOutput(part))) break;
       }
@@ -230,6 +235,25 @@ TEST(Ollama, errors_are_ollamas) {
                   ->streamed()
                   .ends_with("{\"error\":\"gone\"}\n"));
   EXPECT_EQ(model.api.error_body(503, model.end), R"({"error":"gone"})");
+}
+
+TEST(Ollama, embeds) {
+  Played model;
+  const std::string whole = model.post("/api/embed", R"({"model":"t","input":["a","b"]})")->bytes();
+  EXPECT_TRUE(whole.starts_with(R"({"model":"t","embeddings":[[0.5,-1],[1,2]],"total_duration":)"))
+      << whole;
+  EXPECT_TRUE(whole.ends_with(R"("load_duration":0,"prompt_eval_count":3})")) << whole;
+  EXPECT_EQ(
+      model.post("/api/embed", R"({"model":"t","input":"a"})")->failure().code(), Code::kInternal
+  ) << "two vectors for one text";
+  const auto field = [&](std::string_view body) {
+    return model.post("/api/embed", body)->failure().field();
+  };
+  EXPECT_EQ(field(R"({"input":"a"})"), "model");
+  EXPECT_EQ(field(R"({"model":"t"})"), "input");
+  EXPECT_EQ(field(R"({"model":"t","input":[""]})"), "input");
+  EXPECT_EQ(field(R"({"model":"t","input":[1]})"), "input");
+  EXPECT_EQ(field(R"({"model":"t","input":"a","dimensions":2})"), "dimensions");
 }
 
 TEST(Ollama, lists_language_models) {

@@ -40,10 +40,9 @@ std::string announcement_text(const ReadyLine& line) {
   }
   out += "Try:\n  curl -i " + base + "/v2/health/ready\n";
   if (!line.chat_model.empty()) {
-    out +=
-        "  curl " + base + "/v1/chat/completions" + key +
-        " -H 'Content-Type: application/json' -d '{\"model\":\"" + line.chat_model +
-        "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'\n";
+    out += "  curl " + base + "/v1/chat/completions" + key +
+           " -H 'Content-Type: application/json' -d '{\"model\":\"" + line.chat_model +
+           "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is gravity?\"}]}'\n";
   }
   if (!line.text_model.empty()) {
     out += "  curl " + base + "/v1/embeddings" + key +

@@ -21,6 +21,8 @@ A file holds cases separated by lines of "====". A case is
 
 "RAW" instead of a request line sends the lines that follow as they are, with Python's escapes and no newline added: for
 requests that no client library would send. A body line "BYTES" is followed by such a line too, on both sides.
+A body line "EVENTS" is followed by the data of a stream's events, one a line. How a text was cut is not compared: the events of
+one choice stand together, in the order of their choices, and their texts are joined.
 "CLOSED" as expected status: the server closes the connection without an answer.
 
     run.py --binary build/asan/cortex --config configs/default.yaml [--only NAME] FILES…
@@ -151,9 +153,56 @@ def compare_json(want, got, where="body"):
         raise Mismatch(f"{where}: {got!r}, expected {want!r}")
 
 
+def text_of(event):
+    """The object and the name of the text that an event streams, of a choice that goes on."""
+    (choice,) = event["choices"]
+    if choice["finish_reason"]:
+        return None
+    holder = choice.get("delta", choice)
+    names = [name for name in ("content", "text", "reasoning_content") if holder.get(name)]
+    return (holder, names[0]) if len(names) == 1 and "tool_calls" not in holder else None
+
+
+def join_texts(events):
+    """Events of one choice, with neighbours that only stream the same kind of text made one."""
+    out = []
+    for event in events:
+        piece = text_of(event)
+        before = text_of(out[-1]) if out else None
+        if piece and before and piece[1] == before[1]:
+            before[0][before[1]] += piece[0][piece[1]]
+        else:
+            out.append(event)
+    return out
+
+
+def events_of(got):
+    """The data of a stream's events: JSON, or the text that is none; comments are left out."""
+    blocks = got.decode().split("\n\n")
+    if blocks.pop():
+        raise Mismatch(f"the stream does not end with an empty line: {got[-200:]!r}")
+    choices, rest = {}, []
+    for block in blocks:
+        if block.startswith(":"):
+            continue
+        if not block.startswith("data: ") or "\n" in block:
+            raise Mismatch(f"no event: {block!r}")
+        event = json.loads(block[6:]) if block[6] == "{" else block[6:]
+        of_choice = isinstance(event, dict) and event.get("choices")
+        (choices.setdefault(event["choices"][0]["index"], []) if of_choice else rest).append(event)
+    return [event for index in sorted(choices) for event in join_texts(choices[index])] + rest
+
+
+def compare_events(lines, got):
+    want = [json.loads(line) if line[0] == "{" else line for line in lines if line]
+    compare_json(want, events_of(got), "event")
+
+
 def compare_body(lines, got):
     if not any(lines):
         return
+    if lines[0] == "EVENTS":
+        return compare_events(lines[1:], got)
     if lines[0] == "BYTES":
         if body_bytes(lines) != got:
             raise Mismatch(f"body: {got!r}, expected {body_bytes(lines)!r}")

@@ -69,3 +69,11 @@ def server(start, demo_models):
         flags += ["--model-repository", demo_models]
     with start(*flags) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def smollm2(server, demo_models):
+    """The server, where it has the demo language model."""
+    if not demo_models or not (pathlib.Path(demo_models) / "smollm2/1/model.gguf").exists():
+        pytest.skip("without the demo language model")
+    return server

@@ -119,6 +119,7 @@ void SequenceCore::commit(const Status& status, TimePoint began, TimePoint now) 
     actions::publish_prompts(state_, now);
     actions::sample(state_, now);
   }
+  state_.step_streams.clear();  // an ended stream holds a lease: it must not wait for the next step
   actions::retire(state_, now);
   show();
 }

@@ -99,6 +99,33 @@ class SequenceLaneTest : public ::testing::Test {
   std::unique_ptr<SequenceLane> lane_;
 };
 
+// Streams hold leases, and a version waits for its leases before it goes: no other request may be
+// needed.
+TEST_F(SequenceLaneTest, lets_go_of_a_stream_that_ended_before_another_request_comes) {
+  start();
+  Mutex mutex;
+  Condition released;
+  bool gone = false;
+  {
+    const auto stream = std::make_shared<ResponseStream>();
+    stream->keep(std::shared_ptr<const void>(&gone, [&](const void*) {
+      MutexLock lock(mutex);
+      gone = true;
+      released.notify_all();
+    }));
+    lane_->submit(sequence_request(prompt_of(30, 1), 3), stream);
+    stream->on_ready([raw = stream.get()] {
+      while (raw->read()) {
+      }
+    });
+  }
+  const TimePoint deadline = steady_clock().now() + std::chrono::seconds(10);
+  MutexLock lock(mutex);
+  while (!gone && released.wait_until(mutex, deadline)) {
+  }
+  EXPECT_TRUE(gone);
+}
+
 TEST_F(SequenceLaneTest, answers_from_its_own_thread) {
   start();
   std::vector<Listener> listeners(5);

@@ -100,13 +100,13 @@ Status Application::build_keys() {
     return invalid_argument("'" + settings_.auth.keys_file + "' holds no key");
   }
   CORTEX_ASSIGN_OR_RETURN(
-      router::Workspaces workspaces, router::Workspaces::make(settings_.workspaces)
+      router::Workspaces workspaces, router::Workspaces::make(settings_.auth.workspaces)
   );
   for (const config::KeyEntry& key : file.keys) {
     if (key.workspace == router::kEveryWorkspace || workspaces.contains(key.workspace)) continue;
     return invalid_argument(
         "the key '" + key.name + "' is bound to the workspace '" + key.workspace +
-        "', which `workspaces` does not name"
+        "', which `auth.workspaces` does not name"
     );
   }
   workspaces_ = workspaces.names();

@@ -20,6 +20,8 @@ class KeyAuthenticator final : public frontend::Authenticator {
     CORTEX_ASSIGN_OR_RETURN(
         Principal principal, ring_.authenticate(credentials.authorization, credentials.x_api_key)
     );
+    // Where there is one workspace, a key that is bound to it is bound to nothing.
+    if (workspaces_.names().size() == 1) principal.every_workspace = true;
     CORTEX_ASSIGN_OR_RETURN(
         principal.workspace, workspaces_.choose(principal.workspace, credentials.workspace)
     );

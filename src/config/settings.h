@@ -124,6 +124,7 @@ struct OnnxSettings {
 struct AuthSettings {
   std::vector<std::string> api_keys;
   std::string keys_file;
+  std::vector<std::string> workspaces;  // beside "default"
   bool insecure = false;
 };
 
@@ -159,7 +160,6 @@ struct Settings {
   WebhookSettings webhooks;
   OnnxSettings onnx;
   AuthSettings auth;
-  std::vector<std::string> workspaces;  // beside "default"
   ApiSettings apis;
   LogSettings log;
 };

@@ -92,9 +92,11 @@ class Workspaces(unittest.TestCase):
         experiment = self.done(self.mlflow("red", "POST", "/experiments/create", {"name": "secret"}))["experiment_id"]
         run = self.done(self.mlflow("red", "POST", "/runs/create", {"experiment_id": experiment}))["run"]["info"]["run_id"]
         self.done(self.mlflow("red", "POST", "/registered-models/create", {"name": "model"}))
+        stored = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts"
+        self.done(self.ask("red", "PUT", f"{stored}/model/MLmodel", "flavors: {sklearn: {}}\n"))
         version = {"name": "model", "source": f"runs:/{run}/model", "run_id": run}
         self.done(self.mlflow("red", "POST", "/model-versions/create", version))
-        file = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/a.txt"
+        file = f"{stored}/a.txt"
         self.done(self.ask("red", "PUT", file, "red's"))
         hidden = [
             ("GET", f"/experiments/get?experiment_id={experiment}"),

@@ -45,7 +45,7 @@ Result<Plan> get_workspace(const Context& context, const Call& call) {
 }
 
 Result<Plan> refuse_change(const Context&, const Call&) {
-  return unimplemented("Workspaces are named in the server's configuration (`workspaces`)");
+  return unimplemented("Workspaces are named in the server's configuration (`auth.workspaces`)");
 }
 
 MlflowRoute workspace_route(

@@ -54,20 +54,25 @@ class ModelLoader : public testing::Test {
     struct Wait {
       Mutex mutex;
       Condition changed;
+      bool news = false;
     };
     auto wait = std::make_shared<Wait>();
     stream->on_ready([wait] {
       MutexLock lock(wait->mutex);
+      wait->news = true;
       wait->changed.notify_all();
     });
     servable.submit(std::move(request), stream);
     std::string out;
-    MutexLock lock(wait->mutex);
     for (;;) {
       while (auto part = stream->read()) out += std::get<GenerationOutput>(*part).text;
       if (stream->finished()) break;
       const TimePoint deadline = steady_clock().now() + std::chrono::seconds(30);
-      if (!wait->changed.wait_until(wait->mutex, deadline)) return deadline_exceeded("no answer");
+      MutexLock lock(wait->mutex);
+      while (!wait->news) {
+        if (!wait->changed.wait_until(wait->mutex, deadline)) return deadline_exceeded("no answer");
+      }
+      wait->news = false;
     }
     if (!stream->status().ok()) return stream->status();
     return out;

@@ -96,23 +96,27 @@ Status run_request(Servable& servable, const Clock& clock, decltype(Request::inp
   struct Wait {
     Mutex mutex;
     Condition changed;
+    bool news = false;
   };
   auto wait = std::make_shared<Wait>();
   stream->on_ready([wait] {
     MutexLock lock(wait->mutex);
+    wait->news = true;
     wait->changed.notify_all();
   });
   servable.submit(std::move(request), stream);
   const TimePoint deadline = steady_clock().now() + kAnswerWithin;
-  MutexLock lock(wait->mutex);
   for (;;) {
-    while (stream->read()) {
+    while (stream->read()) {  // without the lock: it may wake us
     }
     if (stream->finished()) return stream->status();
-    if (!wait->changed.wait_until(wait->mutex, deadline)) {
+    MutexLock lock(wait->mutex);
+    while (!wait->news) {
+      if (wait->changed.wait_until(wait->mutex, deadline)) continue;
       stream->cancel();
       return deadline_exceeded("no answer");
     }
+    wait->news = false;
   }
 }
 

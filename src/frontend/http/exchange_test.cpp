@@ -108,8 +108,8 @@ TEST(Exchange, a_quiet_stream_is_told_so_again_and_again) {
   std::atomic<int> beats{0};
   std::atomic<bool> armed{false};
   exchange->on_quiet(std::chrono::seconds(15), [&, raw = exchange.get()] {
-    ++beats;
     static_cast<void>(raw->write("."));
+    ++beats;  // behind the write, from which the next interval counts
   });
   exchange->post([&] { armed = true; });
   ASSERT_TRUE(eventually([&] { return armed.load(); }));

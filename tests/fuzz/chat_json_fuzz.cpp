@@ -26,17 +26,17 @@ void check_settings(const cortex::GenerationInput& input) {
   CHECK(sampling.top_k >= 0 && sampling.repeat_penalty > 0, "in range once read");
   CHECK(input.sequences >= 1 && input.sequences <= openai::kChoicesMax, "bounded");
   CHECK(input.best_of == 0 || input.best_of >= input.sequences, "the best of at least as many");
-  CHECK(input.stop.size() <= openai::kStopsMax, "bounded");
+  CHECK(input.stop.size() <= cortex::frontend::kStopsMax, "bounded");
   CHECK(input.top_logprobs.value_or(0) <= cortex::kTopLogprobsMax, "bounded");
   for (const auto& stop : input.stop) {
-    CHECK(!stop.empty() && stop.size() <= openai::kStopBytesMax, "bounded");
+    CHECK(!stop.empty() && stop.size() <= cortex::frontend::kStopBytesMax, "bounded");
   }
 }
 
 void check_conversation(const cortex::Conversation& conversation) {
   const auto& messages = conversation.messages;
-  CHECK(!messages.empty() && messages.size() <= openai::kMessagesMax, "bounded");
-  CHECK(conversation.tools.size() <= openai::kToolsMax, "bounded");
+  CHECK(!messages.empty() && messages.size() <= cortex::frontend::kMessagesMax, "bounded");
+  CHECK(conversation.tools.size() <= cortex::frontend::kToolsMax, "bounded");
   const bool named = conversation.tool_choice == cortex::ToolChoice::kNamed;
   CHECK(!named || !conversation.tool_name.empty(), "a named tool has a name");
   for (const auto& tool : conversation.tools) CHECK(!tool.name.empty(), "a tool has a name");

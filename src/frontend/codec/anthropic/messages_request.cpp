@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "frontend/codec/anthropic/content_blocks.h"
-#include "frontend/codec/detail/request_fields.h"
+#include "frontend/codec/detail/sampling_fields.h"
 
 namespace cortex::frontend::anthropic {
 namespace {
@@ -72,17 +72,11 @@ Status read_stream(ondemand::value value, const std::string& name, Draft& draft)
   return read_bool(value, name, draft.call.stream);
 }
 
-Status read_stops(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_stop_sequences(ondemand::value value, const std::string& name, Draft& draft) {
   ondemand::array array;
   if (value.get_array().get(array)) return field_error(name, "a list of strings");
-  auto& stops = draft.call.input.stop;
-  return for_each_element(array, [&](ondemand::value text) -> Status {
-    if (stops.size() >= kStopsMax) {
-      return field_error(name, "a list of at most " + std::to_string(kStopsMax) + " strings");
-    }
-    CORTEX_RETURN_IF_ERROR(read_text(text, name, stops.emplace_back()));
-    if (!stops.back().empty() && stops.back().size() <= kStopBytesMax) return {};
-    return field_error(name, "of strings of 1 to " + std::to_string(kStopBytesMax) + " bytes");
+  return for_each_element(array, [&](ondemand::value text) {
+    return add_stop(text, name, draft.call.input.stop);
   });
 }
 
@@ -252,7 +246,7 @@ constexpr Row kRows[] = {
     {"messages", read_list},
     {"system", read_system},
     {"stream", read_stream},
-    {"stop_sequences", read_stops},
+    {"stop_sequences", read_stop_sequences},
     {"temperature", read_temperature},
     {"top_p", read_top_p},
     {"top_k", read_top_k},
@@ -277,10 +271,8 @@ Status read_field(
   bool null = false;
   if (const auto error = value.is_null().get(null)) return malformed_json(error);
   if (null) return {};
-  const auto* const row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& known) {
-    return known.name == key;
-  });
-  if (row == std::end(kRows)) return unknown_field(key);
+  const auto* const row = find_row(kRows, key);
+  if (row == nullptr) return unknown_field(key);
   if (std::find(seen.begin(), seen.end(), row->name) != seen.end()) {
     return with_field_name(
         invalid_argument("'" + std::string(key) + "' is given twice"), row->name

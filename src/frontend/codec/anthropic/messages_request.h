@@ -6,16 +6,12 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "frontend/codec/generation_bounds.h"
 #include "request/generation.h"
 
 namespace cortex::frontend::anthropic {
 
-// Bounds of one request. Its bytes are bounded by the server's limit of bodies.
-inline constexpr std::size_t kMessagesMax = 4096;
 inline constexpr std::size_t kBlocksMax = 1024;  // of one message
-inline constexpr std::size_t kToolsMax = 128;
-inline constexpr std::size_t kStopsMax = 16;
-inline constexpr std::size_t kStopBytesMax = 256;
 
 // What the body of POST /v1/messages asks for.
 struct MessagesCall {

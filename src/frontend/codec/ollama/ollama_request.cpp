@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "frontend/codec/detail/request_fields.h"
+#include "frontend/codec/detail/sampling_fields.h"
 
 namespace cortex::frontend::ollama {
 namespace {
@@ -17,14 +17,7 @@ namespace ondemand = simdjson::ondemand;
 
 constexpr std::int32_t kIntMax = std::numeric_limits<std::int32_t>::max();
 
-struct FloatOption {
-  std::string_view name;
-  float SamplingSettings::* member;
-  double low;
-  double high;
-};
-
-constexpr FloatOption kFloats[] = {
+constexpr FloatField kFloats[] = {
     {"temperature", &SamplingSettings::temperature, 0, 2},
     {"top_p", &SamplingSettings::top_p, 0, 1},
     {"min_p", &SamplingSettings::min_p, 0, 1},
@@ -36,14 +29,7 @@ constexpr FloatOption kFloats[] = {
     {"mirostat_eta", &SamplingSettings::mirostat_eta, 0, 1},
 };
 
-struct IntegerOption {
-  std::string_view name;
-  std::int32_t SamplingSettings::* member;
-  std::int32_t low;
-  std::int32_t high;
-};
-
-constexpr IntegerOption kIntegers[] = {
+constexpr IntegerField kIntegers[] = {
     {"top_k", &SamplingSettings::top_k, 0, kIntMax},
     {"repeat_last_n", &SamplingSettings::penalty_last, -1, kIntMax},
     {"mirostat", &SamplingSettings::mirostat, 0, 2},
@@ -68,41 +54,6 @@ GenerationInput defaults() {
   return input;
 }
 
-Status read_stop(ondemand::value value, const std::string& name, std::vector<std::string>& stops) {
-  if (stops.size() >= kStopsMax) {
-    return field_error(name, "a list of at most " + std::to_string(kStopsMax) + " strings");
-  }
-  CORTEX_RETURN_IF_ERROR(read_text(value, name, stops.emplace_back()));
-  if (!stops.back().empty() && stops.back().size() <= kStopBytesMax) return {};
-  return field_error(name, "of strings of 1 to " + std::to_string(kStopBytesMax) + " bytes");
-}
-
-Status read_stops(ondemand::value value, const std::string& name, std::vector<std::string>& stops) {
-  ondemand::json_type type{};
-  if (const auto error = value.type().get(type)) return malformed_json(error);
-  if (type == ondemand::json_type::string) return read_stop(value, name, stops);
-  ondemand::array array;
-  if (value.get_array().get(array)) return field_error(name, "a string or a list of strings");
-  return for_each_element(array, [&](ondemand::value text) {
-    return read_stop(text, name, stops);
-  });
-}
-
-Status read_float(
-    ondemand::value value, const std::string& name, const FloatOption& option, float& out
-) {
-  double number = 0;
-  if (!read_number(value, name, number).ok() || number < option.low || number > option.high) {
-    return field_error(
-        name,
-        "a number from " + std::to_string(static_cast<int>(option.low)) + " to " +
-            std::to_string(static_cast<int>(option.high))
-    );
-  }
-  out = static_cast<float>(number);
-  return {};
-}
-
 // -1 and -2 go on to the end of the context.
 Status read_num_predict(ondemand::value value, const std::string& name, std::size_t& tokens_max) {
   std::int64_t number = 0;
@@ -121,25 +72,14 @@ Status read_seed(
   return {};
 }
 
-template <typename Rows>
-auto find_option(const Rows& rows, std::string_view name) {
-  const auto at = std::find_if(std::begin(rows), std::end(rows), [&](const auto& row) {
-    return row.name == name;
-  });
-  return at == std::end(rows) ? nullptr : &*at;
-}
-
 Status read_option(std::string_view key, ondemand::value value, GenerationInput& input) {
   const std::string name = "options." + std::string(key);
   SamplingSettings& sampling = input.sampling;
-  if (const auto* option = find_option(kFloats, key)) {
-    return read_float(value, name, *option, sampling.*option->member);
+  if (const auto* option = find_row(kFloats, key)) {
+    return read_field(value, name, *option, sampling);
   }
-  if (const auto* option = find_option(kIntegers, key)) {
-    std::int64_t number = 0;
-    CORTEX_RETURN_IF_ERROR(read_between(value, name, {option->low, option->high}, number));
-    sampling.*option->member = static_cast<std::int32_t>(number);
-    return {};
+  if (const auto* option = find_row(kIntegers, key)) {
+    return read_field(value, name, *option, sampling);
   }
   if (key == "stop") return read_stops(value, name, input.stop);
   if (key == "num_predict") return read_num_predict(value, name, input.tokens_max);

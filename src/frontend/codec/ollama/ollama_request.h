@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "frontend/codec/generation_bounds.h"
 #include "request/generation.h"
 
 namespace cortex::frontend::ollama {
-
-// Bounds of one request. Its bytes are bounded by the server's limit of bodies.
-inline constexpr std::size_t kMessagesMax = 4096;
-inline constexpr std::size_t kToolsMax = 128;
-inline constexpr std::size_t kStopsMax = 16;
-inline constexpr std::size_t kStopBytesMax = 256;
 
 // What the body of POST /api/chat or /api/generate asks for.
 struct OllamaCall {

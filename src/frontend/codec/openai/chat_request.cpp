@@ -99,15 +99,8 @@ Status settle_chat(GenerationDraft& draft) {
 }  // namespace
 
 Result<GenerationCall> read_chat(std::string_view padded_body) {
-  HotJson json(padded_body);
-  ondemand::object object;
-  CORTEX_RETURN_IF_ERROR(json.object(object));
   GenerationReader reader(kChatFields, kChatIdle);
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value value) {
-    return reader.read(key, value);
-  }));
-  CORTEX_RETURN_IF_ERROR(json.at_end());
-  CORTEX_RETURN_IF_ERROR(reader.finish());
+  CORTEX_RETURN_IF_ERROR(reader.read(padded_body));
   CORTEX_RETURN_IF_ERROR(settle_chat(reader.draft()));
   return std::move(reader.draft().call);
 }

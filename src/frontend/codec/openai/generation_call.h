@@ -7,19 +7,16 @@
 #include <vector>
 
 #include "base/status.h"
+#include "frontend/codec/generation_bounds.h"
 #include "request/generation.h"
 
 namespace cortex::frontend::openai {
 
-// Bounds of one request. Its bytes are bounded by the server's limit of bodies.
-inline constexpr std::size_t kMessagesMax = 4096;
+// Bounds of one request, beside those of generation_bounds.h.
 inline constexpr std::size_t kContentPartsMax = 1024;  // of one message
 inline constexpr std::size_t kToolCallsMax = 128;      // of one message
-inline constexpr std::size_t kToolsMax = 128;
 inline constexpr std::size_t kPromptsMax = 64;
 inline constexpr std::size_t kChoicesMax = 128;  // prompts times `n`
-inline constexpr std::size_t kStopsMax = 16;
-inline constexpr std::size_t kStopBytesMax = 256;
 inline constexpr std::size_t kBiasesMax = 1024;
 inline constexpr std::size_t kGuidedChoicesMax = 1024;
 

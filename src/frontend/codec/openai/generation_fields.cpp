@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "frontend/codec/detail/sampling_fields.h"
 #include "frontend/codec/openai/output_format.h"
 
 namespace cortex::frontend::openai {
@@ -14,14 +15,6 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 constexpr std::int32_t kIntMax = std::numeric_limits<std::int32_t>::max();
-
-struct FloatField {
-  std::string_view name;
-  float SamplingSettings::* member;
-  double low;
-  double high;
-  bool above_low = false;  // the low end itself is out of range
-};
 
 constexpr FloatField kFloats[] = {
     {"temperature", &SamplingSettings::temperature, 0, 2},
@@ -40,13 +33,6 @@ constexpr FloatField kFloats[] = {
     {"mirostat_eta", &SamplingSettings::mirostat_eta, 0, 1},
 };
 
-struct IntegerField {
-  std::string_view name;
-  std::int32_t SamplingSettings::* member;
-  std::int32_t low;
-  std::int32_t high;
-};
-
 constexpr IntegerField kIntegers[] = {
     {"top_k", &SamplingSettings::top_k, -1, kIntMax},
     {"repeat_last_n", &SamplingSettings::penalty_last, -1, kIntMax},
@@ -54,33 +40,6 @@ constexpr IntegerField kIntegers[] = {
     {"dry_penalty_last_n", &SamplingSettings::dry_penalty_last, -1, kIntMax},
     {"mirostat", &SamplingSettings::mirostat, 0, 2},
 };
-
-std::string number_of(double value) {
-  char text[32] = {};
-  const auto end = std::to_chars(std::begin(text), std::end(text), value).ptr;
-  return {std::begin(text), end};
-}
-
-Status read_float(ondemand::value value, const FloatField& field, SamplingSettings& sampling) {
-  double number = 0;
-  const Status read = read_number(value, field.name, number);
-  const bool low = field.above_low ? number <= field.low : number < field.low;
-  if (!read.ok() || low || number > field.high) {
-    const std::string from = field.above_low ? "above " : "from ";
-    return field_error(
-        field.name, "a number " + from + number_of(field.low) + " to " + number_of(field.high)
-    );
-  }
-  sampling.*field.member = static_cast<float>(number);
-  return {};
-}
-
-Status read_integer(ondemand::value value, const IntegerField& field, SamplingSettings& sampling) {
-  std::int64_t number = 0;
-  CORTEX_RETURN_IF_ERROR(read_between(value, field.name, {field.low, field.high}, number));
-  sampling.*field.member = static_cast<std::int32_t>(number);
-  return {};
-}
 
 Status read_model(ondemand::value value, std::string_view name, GenerationDraft& draft) {
   return read_text(value, name, draft.call.model);
@@ -141,23 +100,8 @@ Status read_seed(ondemand::value value, std::string_view name, GenerationDraft& 
   return {};
 }
 
-Status add_stop(ondemand::value value, std::string_view name, GenerationDraft& draft) {
-  auto& stops = draft.call.inputs.front().stop;
-  if (stops.size() >= kStopsMax) {
-    return field_error(name, "a list of at most " + std::to_string(kStopsMax) + " strings");
-  }
-  CORTEX_RETURN_IF_ERROR(read_text(value, name, stops.emplace_back()));
-  if (!stops.back().empty() && stops.back().size() <= kStopBytesMax) return {};
-  return field_error(name, "of strings of 1 to " + std::to_string(kStopBytesMax) + " bytes");
-}
-
 Status read_stop(ondemand::value value, std::string_view name, GenerationDraft& draft) {
-  ondemand::json_type type{};
-  if (const auto error = value.type().get(type)) return malformed_json(error);
-  if (type == ondemand::json_type::string) return add_stop(value, name, draft);
-  ondemand::array array;
-  if (value.get_array().get(array)) return field_error(name, "a string or a list of strings");
-  return for_each_element(array, [&](ondemand::value text) { return add_stop(text, name, draft); });
+  return read_stops(value, name, draft.call.inputs.front().stop);
 }
 
 Status add_bias(
@@ -306,15 +250,18 @@ Status read_idle(ondemand::value value, const IdleField& field) {
   return unsupported_field(field.name, "it may be left out, or be " + values);
 }
 
-template <typename Rows>
-auto find_row(const Rows& rows, std::string_view name) {
-  const auto at = std::find_if(std::begin(rows), std::end(rows), [&](const auto& row) {
-    return row.name == name;
-  });
-  return at == std::end(rows) ? nullptr : &*at;
-}
-
 }  // namespace
+
+Status GenerationReader::read(std::string_view padded_body) {
+  HotJson json(padded_body);
+  ondemand::object object;
+  CORTEX_RETURN_IF_ERROR(json.object(object));
+  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value value) {
+    return take(key, value);
+  }));
+  CORTEX_RETURN_IF_ERROR(json.at_end());
+  return finish();
+}
 
 Status GenerationReader::note(std::string_view name) {
   if (std::find(seen_.begin(), seen_.end(), name) != seen_.end()) {
@@ -325,7 +272,7 @@ Status GenerationReader::note(std::string_view name) {
   return {};
 }
 
-Status GenerationReader::read(std::string_view key, ondemand::value value) {
+Status GenerationReader::take(std::string_view key, ondemand::value value) {
   if (draft_.call.inputs.empty()) draft_.call.inputs.emplace_back();
   bool null = false;
   if (const auto error = value.is_null().get(null)) return malformed_json(error);
@@ -339,11 +286,11 @@ Status GenerationReader::read(std::string_view key, ondemand::value value) {
   }
   if (const auto* number = find_row(kFloats, key)) {
     CORTEX_RETURN_IF_ERROR(note(number->name));
-    return read_float(value, *number, sampling);
+    return read_field(value, number->name, *number, sampling);
   }
   if (const auto* number = find_row(kIntegers, key)) {
     CORTEX_RETURN_IF_ERROR(note(number->name));
-    return read_integer(value, *number, sampling);
+    return read_field(value, number->name, *number, sampling);
   }
   const auto* idle = find_row(own_idle_, key);
   if (idle == nullptr) idle = find_row(kIdle, key);

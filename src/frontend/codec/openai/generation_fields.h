@@ -50,12 +50,14 @@ class GenerationReader {
   GenerationReader(std::span<const GenerationField> own, std::span<const IdleField> own_idle)
       : own_(own), own_idle_(own_idle) {}
 
-  [[nodiscard]] Status read(std::string_view key, simdjson::ondemand::value value);
-  // Checks what both APIs ask of their fields together, and settles them in the draft's call.
-  [[nodiscard]] Status finish();
+  // The whole body; followed by Buffer::kPadding readable bytes. Checks what both APIs ask of their
+  // fields together, and settles them in the draft's call.
+  [[nodiscard]] Status read(std::string_view padded_body);
   [[nodiscard]] GenerationDraft& draft() { return draft_; }
 
  private:
+  [[nodiscard]] Status take(std::string_view key, simdjson::ondemand::value value);
+  [[nodiscard]] Status finish();
   [[nodiscard]] Status note(std::string_view name);
 
   const std::span<const GenerationField> own_;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <utility>
 
 #include "scheduler/actions/actions.h"
@@ -79,7 +78,6 @@ Result<SampledToken> draw(
   backend::SampleOptions options;
   options.top_logprobs = sequence.generation->input().top_logprobs;
   if (sequence.constraint) {
-    std::fill(state.mask.begin(), state.mask.end(), 0);
     const Status status = sequence.constraint->allow(state.mask);
     if (!status.ok()) return status;
     options.allowed = state.mask;

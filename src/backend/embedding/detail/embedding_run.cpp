@@ -126,12 +126,7 @@ Status EmbeddingRun::too_long(std::size_t tokens) const {
 }
 
 void EmbeddingRun::pump() {
-  if (turns_.fetch_add(1) > 0) return;
-  std::size_t seen = 1;
-  do {
-    seen = turns_.load();
-    advance();
-  } while (!turns_.compare_exchange_strong(seen, 0));
+  turns_.take([this] { advance(); });
 }
 
 void EmbeddingRun::advance() {

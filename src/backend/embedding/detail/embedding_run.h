@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/detail/lane_gate.h"
+#include "backend/detail/turns.h"
 #include "backend/embedding/detail/embedding_plan.h"
 #include "backend/embedding/embedding_servable.h"
 
@@ -26,8 +27,7 @@ struct EmbeddingContext {
 //
 // Threads: start() or refuse() once, on any; then the lanes' threads, one at a time for each row.
 // `outstanding_` counts the rows in the lane, plus one for as long as rows are still to be
-// submitted; who brings it to 0 ends the request. `turns_` lets one thread at a time submit: others
-// leave their mark, and it looks again before it goes.
+// submitted; who brings it to 0 ends the request. `turns_` lets one thread at a time submit.
 class EmbeddingRun final : public std::enable_shared_from_this<EmbeddingRun> {
  public:
   // REQUIRES: an EmbeddingInput, and the gate entered; the run leaves it behind the end of the
@@ -80,7 +80,7 @@ class EmbeddingRun final : public std::enable_shared_from_this<EmbeddingRun> {
   std::size_t next_ = 0;        // whose turn it is alone
   bool submitted_all_ = false;  // the same
   Duration encoding_time_{};
-  std::atomic<std::size_t> turns_{0};
+  Turns turns_;
   std::atomic<std::size_t> outstanding_{1};
   std::atomic<bool> failed_{false};
   Status error_;  // written by the first to set failed_

@@ -81,12 +81,7 @@ void GenerationRun::start() {
 }
 
 void GenerationRun::pump() {
-  if (turns_.fetch_add(1) > 0) return;
-  std::size_t seen = 1;
-  do {
-    seen = turns_.load();
-    advance();
-  } while (!turns_.compare_exchange_strong(seen, 0));
+  turns_.take([this] { advance(); });
 }
 
 void GenerationRun::advance() {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "backend/detail/lane_gate.h"
+#include "backend/detail/turns.h"
 #include "backend/generation/detail/prompt_maker.h"
 #include "backend/generation/detail/sequence_text.h"
 #include "request/request.h"
@@ -59,7 +59,7 @@ class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
   std::vector<Token> echo_tokens_;
   std::size_t prompt_tokens_ = 0;
   Duration preparing_time_{};
-  std::atomic<std::size_t> turns_{0};
+  Turns turns_;
   // Of whoever has the turn.
   std::vector<std::unique_ptr<SequenceText>> texts_;
   std::vector<GenerationOutput> unsent_;  // by sequence, joined

@@ -81,6 +81,28 @@ struct GenerationInput {
   std::string cache_salt;
 };
 
+// What would a generation of this begin with? Answered with a TokenizeOutput; nothing is run.
+struct TokenizeInput {
+  std::variant<Conversation, Prompt> prompt;
+  bool special = true;  // of a Prompt's text: the begin token comes first where the model wants one
+  bool pieces = false;  // the answer shows each token's bytes, too
+};
+
+// Tokens to text. Answered with a DetokenizeOutput.
+struct DetokenizeInput {
+  std::vector<Token> tokens;
+};
+
+struct TokenizeOutput {
+  std::vector<Token> tokens;
+  std::vector<std::string> pieces;  // where asked for, of each token: perhaps part of a character
+  std::size_t context_length = 0;   // most tokens that the model takes
+};
+
+struct DetokenizeOutput {
+  std::string text;  // UTF-8; what is no character became U+FFFD
+};
+
 // One token of an answer, where log probabilities were asked for. `bytes` may be a part of a
 // character.
 struct TokenText {

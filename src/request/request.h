@@ -42,7 +42,14 @@ struct Request {
   std::uint64_t priority = 0;                  // 0: the model's default; 1 is served first
   std::chrono::microseconds queue_timeout{0};  // 0: the model's
   Parameters parameters;                       // of the API, what is not a field above
-  std::variant<InferInput, EmbeddingInput, GenerationInput, SequenceInput> input;
+  std::variant<
+      InferInput,
+      EmbeddingInput,
+      GenerationInput,
+      SequenceInput,
+      TokenizeInput,
+      DetokenizeInput>
+      input;
 };
 
 }  // namespace cortex

@@ -36,7 +36,13 @@ struct EmbeddingOutput {
   std::vector<float> values;  // one vector behind the other, in the order of the texts
 };
 
-using ResponsePart = std::variant<InferOutput, EmbeddingOutput, GenerationOutput, TokenOutput>;
+using ResponsePart = std::variant<
+    InferOutput,
+    EmbeddingOutput,
+    GenerationOutput,
+    TokenOutput,
+    TokenizeOutput,
+    DetokenizeOutput>;
 
 // What serving one request took; filled by whoever did it, read at the end for the request record.
 struct Timings {
@@ -97,6 +103,8 @@ class ResponseStream {
   // `wake` is called at once when something waits already. Set at most once, before submission or
   // by the consumer.
   void on_ready(std::function<void()> wake);
+  // May run on_room's function, which may run the producer and with it `wake`: not under a lock
+  // that `wake` takes.
   [[nodiscard]] std::optional<ResponsePart> read();
   // True when the producer finished and every part was read.
   [[nodiscard]] bool finished() const;

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "request/language_controls.h"
 #include "request/request.h"
 #include "request/response_stream.h"
 
@@ -21,6 +22,10 @@ class Servable {
   virtual void submit(
       std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream
   ) = 0;
+
+  // What its operators may do with it beside asking; null where it is no language model. Lives as
+  // long as the servable.
+  [[nodiscard]] virtual LanguageControls* language() { return nullptr; }
 };
 
 }  // namespace cortex

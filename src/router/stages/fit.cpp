@@ -20,6 +20,8 @@ struct Fits {
         "model '" + version.identity.name + "' generates no text: it is no language model"
     );
   }
+  Status operator()(const TokenizeInput&) const { return tells_no_tokens(); }
+  Status operator()(const DetokenizeInput&) const { return tells_no_tokens(); }
   // The lane behind a language model: no request of a client's.
   Status operator()(const SequenceInput&) const {
     return invalid_argument("tokens alone are no request");
@@ -29,6 +31,10 @@ struct Fits {
     return invalid_argument(
         "model '" + version.identity.name + "' takes no text: its configuration names no tokenizer"
     );
+  }
+
+  [[nodiscard]] Status tells_no_tokens() const {
+    return unimplemented("model '" + version.identity.name + "' does not tell its tokens");
   }
 };
 

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # add_room(NAME scheduler SOURCES a.cpp … HEADERS a.h … TESTS a_test.cpp … DEPS base request … LIBS Boost::json …)
 #   makes the static library cortex_NAME, and, where GoogleTest is installed, the program cortex_NAME_tests that ctest
-#   runs under the label "unit". DEPS are rooms (public); LIBS are third-party targets (private). A folder inside a
+#   runs under the label "unit". DEPS are rooms (public); LIBS are third-party targets (private). COLD: nothing of it is on
+#   the path of an inference, so release compiles it in one go and optimises less, in half of the time. A folder inside a
 #   room that is its own library takes its path with "_": frontend/http is NAME frontend_http.
 function(add_room)
-  cmake_parse_arguments(ROOM "" "NAME" "SOURCES;HEADERS;TESTS;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "COLD" "NAME" "SOURCES;HEADERS;TESTS;DEPS;LIBS" ${ARGN})
   set(_kind PUBLIC)
   if(ROOM_SOURCES)
     add_library(cortex_${ROOM_NAME} STATIC ${ROOM_SOURCES} ${ROOM_HEADERS})
     target_link_libraries(cortex_${ROOM_NAME} PRIVATE ${ROOM_LIBS})
     precompile(cortex_${ROOM_NAME})
+    if(ROOM_COLD)
+      target_compile_options(cortex_${ROOM_NAME} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+      set_target_properties(cortex_${ROOM_NAME} PROPERTIES UNITY_BUILD_BATCH_SIZE 0)
+    endif()
   else()
     add_library(cortex_${ROOM_NAME} INTERFACE)
     set(_kind INTERFACE)

@@ -9,7 +9,9 @@
 namespace cortex::registry {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames = {"None", "Staging", "Production", "Archived"};
+constexpr std::array<std::string_view, 4> kStageNames = {
+    "None", "Staging", "Production", "Archived"
+};
 
 bool equal_ignoring_case(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
@@ -21,12 +23,12 @@ bool equal_ignoring_case(std::string_view left, std::string_view right) {
 }  // namespace
 
 std::string_view stage_name(LifecycleStage stage) {
-  return kNames[static_cast<std::size_t>(stage)];
+  return kStageNames[static_cast<std::size_t>(stage)];
 }
 
 Result<LifecycleStage> parse_stage(std::string_view name) {
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (equal_ignoring_case(name, kNames[i])) return static_cast<LifecycleStage>(i);
+  for (std::size_t i = 0; i < kStageNames.size(); ++i) {
+    if (equal_ignoring_case(name, kStageNames[i])) return static_cast<LifecycleStage>(i);
   }
   return invalid_argument(
       "Invalid Model Version stage: " + std::string(name) +

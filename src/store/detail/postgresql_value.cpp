@@ -16,7 +16,7 @@ constexpr Oid32 kBool = 16;
 constexpr Oid32 kInt8 = 20;
 constexpr Oid32 kInt2 = 21;
 constexpr Oid32 kInt4 = 23;
-constexpr Oid32 kText = 25;
+constexpr Oid32 kTextOid = 25;
 constexpr Oid32 kOid = 26;
 constexpr Oid32 kFloat4 = 700;
 constexpr Oid32 kFloat8 = 701;
@@ -28,12 +28,12 @@ constexpr int kBinaryFormat = 1;
 Oid32 type_of(const Value& value) {
   if (std::holds_alternative<std::int64_t>(value)) return kInt8;
   if (std::holds_alternative<double>(value)) return kFloat8;
-  return std::holds_alternative<std::string>(value) ? kText : 0;
+  return std::holds_alternative<std::string>(value) ? kTextOid : 0;
 }
 
 Oid32 wider(Oid32 a, Oid32 b) {
   if (a == 0 || b == 0) return a + b;
-  if (a == kText || b == kText) return kText;
+  if (a == kTextOid || b == kTextOid) return kTextOid;
   return a == kFloat8 || b == kFloat8 ? kFloat8 : kInt8;
 }
 

@@ -20,7 +20,7 @@ using store::Transaction;
 
 constexpr std::int64_t kWebhookPageStandard = 100;
 constexpr std::int64_t kWebhookPageMax = 1000;
-constexpr auto kStatuses = std::to_array<std::string_view>({"ACTIVE", "DISABLED"});
+constexpr auto kWebhookStatuses = std::to_array<std::string_view>({"ACTIVE", "DISABLED"});
 
 Status webhooks_off() {
   return unimplemented("Webhooks are off: the server was started without a key for their secrets.");
@@ -44,7 +44,7 @@ void write_webhook(JsonWriter& writer, std::string_view key, const Webhook& webh
   writer.open_list("events");
   for (const std::string& event : webhook.events) write_event(writer, event);
   writer.close_list();
-  writer.text("status", kStatuses[webhook.active ? 0 : 1]);
+  writer.text("status", kWebhookStatuses[webhook.active ? 0 : 1]);
   writer.text_if("status_message", webhook.status_message);
   writer.integer("creation_timestamp", webhook.created_at);
   writer.integer("last_updated_timestamp", webhook.updated_at);
@@ -79,7 +79,7 @@ std::vector<std::string> read_events(const Fields& fields) {
 }
 
 std::optional<bool> read_status(const Fields& fields) {
-  const auto status = fields.choice("status", kStatuses);
+  const auto status = fields.choice("status", kWebhookStatuses);
   return status ? std::optional(*status == 1) : std::nullopt;
 }
 

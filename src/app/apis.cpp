@@ -6,6 +6,7 @@
 
 #include "app/application.h"
 #include "app/http_options.h"
+#include "app/served_versions.h"
 #include "frontend/codec/admin/admin_codec.h"
 #include "frontend/codec/anthropic/anthropic_codec.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
@@ -56,8 +57,9 @@ std::vector<frontend::Api> Application::build_apis() {
   out.push_back(admin_->make_api());
   if (settings_.apis.open_inference) {
     const auto ready = [this] { return !stopping_ && settled(); };
+    const auto statistics = [this] { return read_statistics(server_metrics_, lanes_); };
     oip_ = std::make_unique<frontend::oip::OipCodec>(
-        model_catalog(), submit(), frontend::oip::OipOptions{CORTEX_VERSION, ready}
+        model_catalog(), submit(), frontend::oip::OipOptions{CORTEX_VERSION, ready, statistics}
     );
     out.push_back(oip_->make_api());
   }

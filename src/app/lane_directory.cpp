@@ -105,10 +105,10 @@ std::shared_ptr<scheduler::SequenceProbe> LaneDirectory::sequence_probe_for(
   return probe;
 }
 
-std::map<std::pair<std::string, std::string>, std::uint64_t> LaneDirectory::rows() const {
-  std::map<Key, std::uint64_t> out;
+std::map<std::pair<std::string, std::string>, LaneCounts> LaneDirectory::counts() const {
+  std::map<Key, LaneCounts> out;
   MutexLock lock(mutex_);
-  for (const auto& [key, probe] : probes_) out[key] = probe->read().rows;
+  for (const auto& [key, probe] : probes_) out[key] = probe->read();
   return out;
 }
 

@@ -28,8 +28,8 @@ class LaneDirectory {
       const ModelIdentity& identity
   );
 
-  // Rows that were run, by model and version.
-  [[nodiscard]] std::map<std::pair<std::string, std::string>, std::uint64_t> rows() const;
+  // What the lanes of tensor models counted, by model and version.
+  [[nodiscard]] std::map<std::pair<std::string, std::string>, scheduler::LaneCounts> counts() const;
   // Writes batch sizes, executions, queue lengths and Triton's counts of them, and what language
   // models did under vLLM's names (app/sequence_metrics.h).
   void write(metrics::Exposition& out) const;

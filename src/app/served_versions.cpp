@@ -51,12 +51,29 @@ std::vector<tracking::ServedCounts> read_served(
     const ServerMetrics& metrics, const LaneDirectory& lanes, const registry::Registry& models
 ) {
   std::vector<tracking::ServedCounts> out = metrics.served();
-  const auto rows = lanes.rows();
+  const auto counts = lanes.counts();
   for (tracking::ServedCounts& served : out) {
-    const auto found = rows.find({served.model, served.version});
-    if (found != rows.end()) served.rows = found->second;
+    const auto found = counts.find({served.model, served.version});
+    if (found != counts.end()) served.rows = found->second.rows;
     const auto handle = models.acquire(ModelReference{served.model, served.version, "", ""});
     served.registered = handle.ok() && (*handle)->stored;
+  }
+  return out;
+}
+
+std::vector<frontend::oip::ModelStatistics> read_statistics(
+    const ServerMetrics& metrics, const LaneDirectory& lanes
+) {
+  std::vector<frontend::oip::ModelStatistics> out = metrics.statistics();
+  const auto counts = lanes.counts();
+  for (frontend::oip::ModelStatistics& model : out) {
+    const auto found = counts.find({model.model.name, model.model.version});
+    if (found == counts.end()) {  // a language model: its steps belong to many requests
+      model.rows = model.executions = model.success.count;
+      continue;
+    }
+    model.rows = found->second.rows;
+    model.executions = found->second.executions;
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "app/server_metrics.h"
 #include "app/storage.h"
 #include "config/settings.h"
+#include "frontend/codec/oip/statistics_document.h"
 #include "metrics/exposition.h"
 #include "registry/registry.h"
 #include "tracking/serving_runs.h"
@@ -20,8 +21,13 @@ namespace cortex::app {
     const ServerMetrics& metrics, const LaneDirectory& lanes, const registry::Registry& models
 );
 
-// Writes it as runs; the run of a registered version is linked to it: the version's tag
-// `cortex.serving_run` names the run, and the run has the version's logged model as its input.
+// The same as Triton's statistics extension tells it.
+[[nodiscard]] std::vector<frontend::oip::ModelStatistics> read_statistics(
+    const ServerMetrics& metrics, const LaneDirectory& lanes
+);
+
+// Writes what was served as runs; the run of a registered version is linked to it: the version's
+// tag `cortex.serving_run` names the run, and the run has the version's logged model as its input.
 // `storage` outlives it.
 [[nodiscard]] std::unique_ptr<tracking::ServingRuns> make_serving_runs(
     const config::Settings& settings,

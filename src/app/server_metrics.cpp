@@ -41,6 +41,16 @@ const FamilyInfo kComputeDuration = of_model(
     "cortex_compute_duration_seconds", "Time in the engine, of the batch that the request ran in."
 );
 const FamilyInfo kInputTokens = of_model("cortex_input_tokens_total", "Tokens that texts became.");
+// Added up in nanoseconds.
+const FamilyInfo kFailureDuration{
+    "cortex_inference_failure_duration_seconds_total",
+    "Seconds of requests that a version failed.",
+    {"model", "version"},
+    1e-9
+};
+const FamilyInfo kLastInference = of_model(
+    "cortex_model_last_inference_timestamp_seconds", "When a version last answered a request."
+);
 const FamilyInfo kLoadDuration =
     of_model("cortex_model_load_duration_seconds", "Loading a version, warm-up included.");
 const FamilyInfo kLoadFailures = of_model("cortex_model_load_failures_total", "Loads that failed.");
@@ -112,6 +122,12 @@ bool succeeded(const RequestRecord& record) {
   return record.status.ok() && record.http_status != 0;
 }
 
+// To the second, so that threads seldom write to what they share.
+void note_now(metrics::Gauge& timestamp) {
+  const auto now = static_cast<double>(unix_milliseconds() / 1000);
+  if (timestamp.value() != now) timestamp.set(now);
+}
+
 std::atomic<std::uint64_t> next_id{1};
 
 constexpr std::size_t kRemembered = 64;
@@ -128,6 +144,7 @@ struct ServerMetrics::Series {
   Histogram* queue_duration = nullptr;
   Histogram* compute_duration = nullptr;
   Counter* input_tokens = nullptr;
+  metrics::Gauge* last_inference = nullptr;
   Counter* nv_success = nullptr;
   Counter* nv_request = nullptr;
   Counter* nv_queue = nullptr;
@@ -164,6 +181,8 @@ ServerMetrics::ServerMetrics(metrics::MetricsRegistry& registry)
       input_tokens_(registry.counter(kInputTokens)),
       load_duration_(registry.histogram(kLoadDuration, metrics::load_bounds())),
       load_failures_(registry.counter(kLoadFailures)),
+      failure_duration_(registry.counter(kFailureDuration)),
+      last_inference_(registry.gauge(kLastInference)),
       last_load_(registry.gauge(kNvLoad)),
       nv_success_(registry.counter(kNvSuccess)),
       nv_failure_(registry.counter(kNvFailure)),
@@ -188,6 +207,7 @@ ServerMetrics::Series ServerMetrics::look_up(const RequestRecord& record, bool k
   out.queue_duration = &queue_duration_.with({model, version});
   out.compute_duration = &compute_duration_.with({model, version});
   out.input_tokens = &input_tokens_.with({model, version});
+  out.last_inference = &last_inference_.with({model, version});
   out.nv_success = &nv_success_.with({model, version});
   out.nv_request = &nv_request_.with({model, version});
   out.nv_queue = &nv_queue_.with({model, version});
@@ -238,9 +258,14 @@ void ServerMetrics::record_inference(const Series& series, const RequestRecord& 
              failure_reason(record)}
         )
         .add();
+    if (known) {
+      failure_duration_.with({record.model.name, record.model.version})
+          .add(nanoseconds(record.total));
+    }
     return;
   }
   if (series.nv_success == nullptr) return;
+  note_now(*series.last_inference);
   series.nv_success->add();
   series.nv_request->add(nanoseconds(record.total));
   series.nv_queue->add(nanoseconds(record.timings.queue));
@@ -281,6 +306,42 @@ std::vector<tracking::ServedCounts> ServerMetrics::served() const {
     counts.model = key.first;
     counts.version = key.second;
     out.push_back(std::move(counts));
+  }
+  return out;
+}
+
+std::vector<frontend::oip::ModelStatistics> ServerMetrics::statistics() const {
+  using frontend::oip::ModelStatistics;
+  using Labels = std::vector<std::string>;
+  std::map<Labels, ModelStatistics> all;
+  nv_success_.each([&](const Labels& of, const Counter& count) {
+    all[of].success.count = count.value();
+  });
+  nv_failure_.each([&](const Labels& of, const Counter& count) {
+    all[{of[0], of[1]}].fail.count += count.value();
+  });
+  const auto read = [&](const Counters& family, auto&& nanoseconds_of) {
+    family.each([&](const Labels& of, const Counter& sum) { nanoseconds_of(all[of]) = sum.value(); }
+    );
+  };
+  read(nv_request_, [](auto& model) -> auto& { return model.success.nanoseconds; });
+  read(failure_duration_, [](auto& model) -> auto& { return model.fail.nanoseconds; });
+  read(nv_queue_, [](auto& model) -> auto& { return model.queue.nanoseconds; });
+  read(nv_compute_input_, [](auto& model) -> auto& { return model.compute_input.nanoseconds; });
+  read(nv_compute_infer_, [](auto& model) -> auto& { return model.compute_infer.nanoseconds; });
+  read(nv_compute_output_, [](auto& model) -> auto& { return model.compute_output.nanoseconds; });
+  last_inference_.each([&](const Labels& of, const metrics::Gauge& seconds_since_epoch) {
+    const auto milliseconds = seconds_since_epoch.value() * 1000;
+    all[of].last_inference_ms = static_cast<std::uint64_t>(milliseconds);
+  });
+  std::vector<ModelStatistics> out;
+  for (auto& [labels, model] : all) {
+    if (labels[1].empty() || labels[1] == "other") continue;  // as served()
+    model.model = {labels[0], labels[1]};
+    const std::uint64_t answered = model.success.count;
+    model.queue.count = model.compute_input.count = answered;
+    model.compute_infer.count = model.compute_output.count = answered;
+    out.push_back(std::move(model));
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "frontend/codec/oip/statistics_document.h"
 #include "metrics/metrics_registry.h"
 #include "request/request_record.h"
 #include "tracking/serving_metrics.h"
@@ -26,6 +27,8 @@ class ServerMetrics final : public RecordSink {
   // What was counted so far of every version that was asked for anything, without rows. Not for
   // threads that serve.
   [[nodiscard]] std::vector<tracking::ServedCounts> served() const;
+  // The same in the form of the Open Inference Protocol, without rows and executions. As served().
+  [[nodiscard]] std::vector<frontend::oip::ModelStatistics> statistics() const;
 
  private:
   struct Series;
@@ -48,6 +51,8 @@ class ServerMetrics final : public RecordSink {
   Counters& input_tokens_;
   Histograms& load_duration_;
   Counters& load_failures_;
+  Counters& failure_duration_;
+  metrics::Family<metrics::Gauge>& last_inference_;
   metrics::Family<metrics::Gauge>& last_load_;
 
   Counters& nv_success_;

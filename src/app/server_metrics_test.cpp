@@ -138,5 +138,29 @@ TEST(LaneDirectory, lists_no_more_versions_than_its_bound) {
   EXPECT_THAT(out.finish(), Not(HasSubstr("model=\"b\"")));
 }
 
+TEST_F(ServerMetricsTest, tells_what_every_version_was_asked_for) {
+  metrics_.record(inference());
+  metrics_.record(inference());
+  RequestRecord failed = inference();
+  failed.http_status = 429;
+  failed.status = resource_exhausted("full");
+  metrics_.record(failed);
+  RequestRecord unknown = inference();
+  unknown.model = {"nobody", ""};
+  unknown.http_status = 404;
+  unknown.status = not_found("nobody");
+  metrics_.record(unknown);
+  const auto statistics = metrics_.statistics();
+  ASSERT_EQ(statistics.size(), 1u);
+  EXPECT_EQ(statistics[0].model.name, "m");
+  EXPECT_EQ(statistics[0].success.count, 2u);
+  EXPECT_EQ(statistics[0].success.nanoseconds, 600'000u);
+  EXPECT_EQ(statistics[0].fail.count, 1u);
+  EXPECT_EQ(statistics[0].fail.nanoseconds, 300'000u);
+  EXPECT_EQ(statistics[0].queue.nanoseconds, 3000u);
+  EXPECT_EQ(statistics[0].compute_infer.count, 2u);
+  EXPECT_GT(statistics[0].last_inference_ms, 1'700'000'000'000u);
+}
+
 }  // namespace
 }  // namespace cortex::app

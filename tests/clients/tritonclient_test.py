@@ -223,6 +223,18 @@ def test_a_failing_model_is_our_fault(client):
     assert error.status() == "500"
 
 
+def test_statistics(client):
+    client.infer("identity_fp32", [tensor("INPUT0", np.ones((3, 1), np.float32))])
+    (model,) = client.get_inference_statistics("identity_fp32", "1")["model_stats"]
+    assert (model["name"], model["version"]) == ("identity_fp32", "1")
+    assert model["inference_count"] >= 3
+    assert model["inference_stats"]["success"]["count"] >= 1
+    assert model["inference_stats"]["success"]["ns"] > model["inference_stats"]["compute_infer"]["ns"] > 0
+    assert model["last_inference"] > 0
+    assert len(client.get_inference_statistics()["model_stats"]) > 1
+    assert refusal(lambda: client.get_inference_statistics("nobody")).status() == "404"
+
+
 def index_of(client):
     return {entry["name"]: entry["state"] for entry in client.get_model_repository_index()}
 

@@ -52,6 +52,17 @@ constexpr std::array kSchemas = {
       "models":{"type":"array","items":{"type":"string"}}}})"),
     json_schema("ModelReady", R"({"type":"object","required":["name","ready"],"properties":{
       "name":{"type":"string"},"ready":{"type":"boolean"}}})"),
+    json_schema("Tally", R"({"type":"object","required":["count","ns"],"properties":{
+      "count":{"type":"integer"},"ns":{"type":"integer"}}})"),
+    json_schema("ModelStatistics", R"({"type":"object","required":["model_stats"],"properties":{
+      "model_stats":{"type":"array","items":{"type":"object",
+      "required":["name","version","last_inference","inference_count","execution_count",
+      "inference_stats","batch_stats"],"properties":{
+      "name":{"type":"string"},"version":{"type":"string"},"last_inference":{"type":"integer"},
+      "inference_count":{"type":"integer"},"execution_count":{"type":"integer"},
+      "inference_stats":{"type":"object",
+      "additionalProperties":{"$ref":"#/components/schemas/Tally"}},
+      "batch_stats":{"type":"array","items":{"type":"object"}}}}}}})"),
     json_schema(
         "Datatype",
         R"({"enum":["BOOL","UINT8","UINT16","UINT32","UINT64","INT8","INT16","INT32","INT64",

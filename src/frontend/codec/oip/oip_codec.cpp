@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -24,7 +25,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kExtensions =
     R"x(["classification","model_repository","model_repository(unload_dependents)",)x"
-    R"x("schedule_policy","model_configuration","binary_tensor_data","parameters"])x";
+    R"x("schedule_policy","model_configuration","binary_tensor_data","parameters","statistics"])x";
 
 std::string error_body(int, const Status& status) {
   std::string out = R"({"error":)";
@@ -181,6 +182,22 @@ const OipCodec::Entry OipCodec::kEntries[] = {
      &OipCodec::model_config,
      {},
      "ModelConfig"},
+    {Method::kGet,
+     "/v2/models/stats",
+     {},
+     Scope::kRead,
+     "What every version was asked for",
+     &OipCodec::all_statistics,
+     {},
+     "ModelStatistics"},
+    {Method::kGet,
+     "/v2/models/{model}/stats",
+     "/v2/models/{model}/versions/{version}/stats",
+     Scope::kRead,
+     "What the versions of a model were asked for",
+     &OipCodec::model_statistics,
+     {},
+     "ModelStatistics"},
     {Method::kPost,
      "/v2/models/{model}/infer",
      "/v2/models/{model}/versions/{version}/infer",
@@ -280,6 +297,42 @@ void OipCodec::model_config(const ExchangePtr& exchange) const {
   const auto handle = find(exchange->request());
   if (!handle.ok()) return exchange->fail(handle.status());
   reply_json(*exchange, config_document(**handle));
+}
+
+// Of the versions that are ready, in the order of the index: those that nobody asked stand there
+// with zeros.
+std::vector<ModelStatistics> OipCodec::statistics_of(
+    const std::function<bool(const ModelIdentity&)>& wanted
+) const {
+  std::vector<ModelStatistics> out;
+  std::map<std::pair<std::string, std::string>, ModelStatistics> known;
+  for (ModelStatistics& model : options_.statistics()) {
+    known[{model.model.name, model.model.version}] = std::move(model);
+  }
+  for (const registry::IndexEntry& entry : catalog_.index()) {
+    if (entry.state != registry::VersionState::kReady) continue;
+    if (!wanted({entry.name, entry.version})) continue;
+    ModelStatistics& model = known[{entry.name, entry.version}];
+    model.model = {entry.name, entry.version};
+    out.push_back(std::move(model));
+  }
+  return out;
+}
+
+void OipCodec::all_statistics(const ExchangePtr& exchange) const {
+  const auto statistics = statistics_of([](const ModelIdentity&) { return true; });
+  reply_json(*exchange, statistics_document(statistics));
+}
+
+void OipCodec::model_statistics(const ExchangePtr& exchange) const {
+  const auto handle = find(exchange->request());
+  if (!handle.ok()) return exchange->fail(handle.status());
+  const bool one = exchange->request().path_values.size() > 1;
+  const ModelIdentity& found = (*handle)->identity;
+  const auto statistics = statistics_of([&](const ModelIdentity& model) {
+    return model.name == found.name && (!one || model.version == found.version);
+  });
+  reply_json(*exchange, statistics_document(statistics));
 }
 
 void OipCodec::infer(const ExchangePtr& exchange) const {

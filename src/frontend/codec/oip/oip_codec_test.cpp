@@ -49,7 +49,7 @@ struct Served {
   std::vector<std::string> loads;
   std::optional<std::string> load_config;
   Status load_result;
-  OipCodec codec{catalog(), submit(), {"1.2.3", [this] { return ready; }}};
+  OipCodec codec{catalog(), submit(), {"1.2.3", [this] { return ready; }, statistics}};
   Api api = codec.make_api();
 
   ModelCatalog catalog() {
@@ -80,6 +80,21 @@ struct Served {
       done(load_result);
     };
     return out;
+  }
+
+  static std::vector<ModelStatistics> statistics() {
+    ModelStatistics add;
+    add.model = {"add", "2"};
+    add.last_inference_ms = 1700000000000;
+    add.rows = 12;
+    add.executions = 5;
+    add.success = {6, 6000};
+    add.fail = {1, 50};
+    add.queue = {6, 600};
+    add.compute_infer = {6, 300};
+    ModelStatistics gone;
+    gone.model = {"bad", "1"};
+    return {gone, add};
   }
 
   Submit submit() {
@@ -124,7 +139,7 @@ TEST(OipCodec, tells_the_server_and_what_it_can) {
       served.get("/v2")->bytes(),
       R"x({"name":"cortex","version":"1.2.3","extensions":["classification","model_repository",)x"
       R"x("model_repository(unload_dependents)","schedule_policy","model_configuration",)x"
-      R"x("binary_tensor_data","parameters"]})x"
+      R"x("binary_tensor_data","parameters","statistics"]})x"
   );
 }
 
@@ -135,6 +150,25 @@ TEST(OipCodec, is_ready_when_the_server_is) {
   served.ready = false;
   EXPECT_EQ(served.get("/v2/health/ready")->sent().status, 503);
   EXPECT_EQ(served.get("/v2/health/live")->sent().status, 200);
+}
+
+TEST(OipCodec, tells_the_statistics_of_versions_that_are_ready) {
+  Served served;
+  const std::string all = served.get("/v2/models/stats")->bytes();
+  EXPECT_EQ(
+      all,
+      R"x({"model_stats":[{"name":"add","version":"2","last_inference":1700000000000,)x"
+      R"x("inference_count":12,"execution_count":5,"inference_stats":{)x"
+      R"x("success":{"count":6,"ns":6000},"fail":{"count":1,"ns":50},)x"
+      R"x("queue":{"count":6,"ns":600},"compute_input":{"count":0,"ns":0},)x"
+      R"x("compute_infer":{"count":6,"ns":300},"compute_output":{"count":0,"ns":0},)x"
+      R"x("cache_hit":{"count":0,"ns":0},"cache_miss":{"count":0,"ns":0}},"batch_stats":[]}]})x"
+  );
+  EXPECT_EQ(served.get("/v2/models/{model}/stats", {"add"})->bytes(), all);
+  const auto version = "/v2/models/{model}/versions/{version}/stats";
+  EXPECT_EQ(served.get(version, {"add", "2"})->bytes(), all);
+  EXPECT_EQ(served.asked.version, "2");
+  EXPECT_EQ(served.get("/v2/models/{model}/stats", {"nobody"})->failure().code(), Code::kNotFound);
 }
 
 TEST(OipCodec, lists_the_ready_models) {

@@ -53,6 +53,7 @@ scheduler::SequenceLaneOptions lane_options(
   out.queue_tokens_max = config.queue_tokens_max;
   out.token_interval = config.token_interval;
   out.prefix_cache = config.prefix_cache;
+  out.draft_tokens_max = config.prompt_lookup ? config.speculation_tokens : 0;
   out.probe = parts.lanes.sequence_probe_for(identity);
   return out;
 }

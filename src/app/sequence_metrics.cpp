@@ -49,6 +49,18 @@ constexpr auto kVllmNumbers = std::to_array<SequenceNumber>({
      Type::kCounter,
      "Tokens that were generated.",
      &SequenceCounts::generated_tokens},
+    {"vllm:spec_decode_num_drafts_total",
+     Type::kCounter,
+     "Drafts that steps tried, of one token or more.",
+     &SequenceCounts::drafts},
+    {"vllm:spec_decode_num_draft_tokens_total",
+     Type::kCounter,
+     "Tokens of these drafts.",
+     &SequenceCounts::draft_tokens},
+    {"vllm:spec_decode_num_accepted_tokens_total",
+     Type::kCounter,
+     "Of these, tokens that were drawn.",
+     &SequenceCounts::draft_tokens_accepted},
 });
 
 constexpr auto kOwnNumbers = std::to_array<SequenceNumber>({

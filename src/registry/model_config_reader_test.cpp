@@ -187,6 +187,8 @@ generation:
   queue_tokens_max: 10000
   token_interval_us: 50000
   prefix_cache: false
+  speculation: off
+  speculation_tokens: 5
   chat_template: chat.jinja
 version_policy: {specific: [1, 3]}
 warmup: [{name: w, batch_size: 4, count: 2, random: true, inputs: [{name: ids, datatype: INT64, shape: [8]}]}]
@@ -212,6 +214,8 @@ outputs: [{name: y, datatype: FP32, shape: [2, 3]}]
   EXPECT_EQ(config.generation.queue_tokens_max, 10000U);
   EXPECT_EQ(config.generation.token_interval, std::chrono::milliseconds(50));
   EXPECT_FALSE(config.generation.prefix_cache);
+  EXPECT_FALSE(config.generation.prompt_lookup);
+  EXPECT_EQ(config.generation.speculation_tokens, 5U);
   EXPECT_EQ(config.generation.chat_template, "chat.jinja");
   EXPECT_THAT(config.specific_versions, ElementsAre(1, 3));
   EXPECT_EQ(config.warmup.at(0).count, 2U);

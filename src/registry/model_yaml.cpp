@@ -244,6 +244,15 @@ class YamlReading {
         number_key("queue_tokens_max", to.queue_tokens_max, {0, INT32_MAX}),
         micros_key("token_interval_us", to.token_interval),
         flag_key("prefix_cache", to.prefix_cache),
+        {"speculation",
+         [this, &to](auto& v, auto& p) {
+           const std::string word = v.IsScalar() ? v.Scalar() : "";
+           if (word != "prompt_lookup" && word != "off") {
+             return fault(v, p, "must be prompt_lookup or off");
+           }
+           to.prompt_lookup = word == "prompt_lookup";
+         }},
+        number_key("speculation_tokens", to.speculation_tokens, {1, 15}),
         path_key("chat_template", to.chat_template),
     };
   }

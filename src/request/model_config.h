@@ -58,7 +58,9 @@ struct GenerationConfig {
   std::size_t queue_tokens_max = 0;    // of prompts that wait; 0: the lane's choice
   std::chrono::microseconds token_interval{0};  // wanted between tokens; 0: by measurement
   bool prefix_cache = true;
-  std::string chat_template;  // file in the model folder (Jinja); empty: the model's own
+  bool prompt_lookup = true;           // speculation from what prompt and answer said before
+  std::size_t speculation_tokens = 8;  // foretold for each sequence of a step at most
+  std::string chat_template;           // file in the model folder (Jinja); empty: the model's own
 };
 
 struct WarmupSample {

@@ -12,6 +12,8 @@
 #include "cache/prefix_tree.h"
 #include "request/request.h"
 #include "request/response_stream.h"
+#include "scheduler/draft_policy.h"
+#include "scheduler/prompt_lookup.h"
 
 namespace cortex::scheduler {
 
@@ -40,6 +42,19 @@ struct SharedCells {
 
   std::size_t cells;
   std::size_t& total;
+};
+
+// Tokens of one sequence that a slow reader may leave before its sequences pause.
+inline constexpr std::size_t kUnsentTokensMax = 16;
+
+// What is foretold of a sequence.
+struct SequenceDraft {
+  PromptLookup lookup;
+  DraftRecord record;
+  std::size_t made_at = 0;      // tokens that the sequence had
+  std::size_t matched = 0;      // of these, alike
+  std::vector<Token> tokens;    // that would come next
+  std::vector<double> chances;  // that all up to each of them do
 };
 
 struct Generation;
@@ -75,11 +90,13 @@ struct LaneSequence {
   std::size_t leader_tokens = 0;  // and how many tokens they share
   std::vector<std::byte> saved;   // kOutside: its memory, or empty
   std::size_t saved_tokens = 0;
+  std::unique_ptr<SequenceDraft> draft;  // null: nothing was foretold of it yet
   std::uint64_t last_step = 0;
   TimePoint last_token{};
   // In the step that runs.
   std::size_t step_rows = 0;
   std::size_t step_last_row = 0;
+  std::size_t step_drafts = 0;  // of the rows, the last ones, which count once they came true
 
   [[nodiscard]] std::size_t answer() const { return tokens.size() - prompt; }
   [[nodiscard]] std::size_t pending() const { return tokens.size() - computed; }

@@ -113,6 +113,7 @@ SequenceCoreOptions sequence_core_options(
   core.stretch_max = options.stretch_max;
   core.token_interval = options.token_interval;
   core.prefix_cache = options.prefix_cache;
+  core.draft_tokens_max = options.draft_tokens_max;
   core.saved_bytes_max = options.saved_bytes_max;
   core.seed = std::random_device{}();
   core.wake = [weak = std::weak_ptr<LaneInbox>(inbox)] {

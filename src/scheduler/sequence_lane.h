@@ -29,6 +29,9 @@ struct SequenceLaneOptions {
   // of the time. 0: 2.2 times that gap.
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
+  // Tokens foretold from prompt and answer that a step tries for each sequence, at most 15, where
+  // they were measured to pay; what is drawn is the same with and without. 0: none.
+  std::size_t draft_tokens_max = 8;
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences that had to go out
   std::shared_ptr<SequenceProbe> probe;                  // null: one of its own
 };

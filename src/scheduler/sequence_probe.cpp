@@ -22,6 +22,9 @@ SequenceCounts SequenceProbe::read() const {
   out.cached_tokens = now(cached_tokens);
   out.computed_tokens = now(computed_tokens);
   out.generated_tokens = now(generated_tokens);
+  out.drafts = now(drafts);
+  out.draft_tokens = now(draft_tokens);
+  out.draft_tokens_accepted = now(draft_tokens_accepted);
   out.prefix_queries = now(prefix_queries);
   out.prefix_hits = now(prefix_hits);
   out.prefix_waits = now(prefix_waits);

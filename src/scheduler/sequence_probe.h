@@ -79,7 +79,10 @@ struct SequenceCounts {
   std::uint64_t cached_tokens = 0;      // of these, not computed again
   std::uint64_t computed_tokens = 0;    // prompt tokens that the engine ran, again ones too
   std::uint64_t generated_tokens = 0;
-  std::uint64_t prefix_queries = 0;  // tokens that were looked up, and of these found
+  std::uint64_t drafts = 0;        // foretold ends that steps carried, of one token or more
+  std::uint64_t draft_tokens = 0;  // of these
+  std::uint64_t draft_tokens_accepted = 0;  // of these, drawn
+  std::uint64_t prefix_queries = 0;         // tokens that were looked up, and of these found
   std::uint64_t prefix_hits = 0;
   std::uint64_t prefix_waits = 0;      // requests that waited for a prompt being read
   std::uint64_t preemptions_kept = 0;  // sequences that went out with their state
@@ -124,6 +127,7 @@ class SequenceProbe {
       rejected_invalid{0};
   Counter rejected_adapter{0};
   Counter prompt_tokens{0}, cached_tokens{0}, computed_tokens{0}, generated_tokens{0};
+  Counter drafts{0}, draft_tokens{0}, draft_tokens_accepted{0};
   Counter prefix_queries{0}, prefix_hits{0}, prefix_waits{0};
   Counter preemptions_kept{0}, preemptions_recomputed{0}, engine_full{0}, evicted_cells{0};
   Counter pauses{0}, adapter_switches{0}, steps{0}, step_failures{0}, step_aborts{0};

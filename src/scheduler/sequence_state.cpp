@@ -65,6 +65,7 @@ SequenceState::SequenceState(
       capacity(engine.model().cells),
       length_max(std::min(engine.model().context_length, engine.model().cells)),
       shares_prefixes(can_share(options, engine.model())),
+      speculates(options.draft_tokens_max > 0 && engine.model().can_cut),
       door(door_options(options, engine.model()), counters),
       tree(tree_options(options, engine.model())),
       random(options.seed),

@@ -32,6 +32,7 @@ struct SequenceCoreOptions {
   double stretch_max = 4;
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
+  std::size_t draft_tokens_max = 8;  // that a step carries of one sequence; 0: no speculation
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences outside
   std::uint64_t seed = 1;                                // of requests that bring none
   std::function<void()> wake;  // called on any thread when plan() should be called again
@@ -53,6 +54,7 @@ struct SequenceState {
   const std::size_t capacity;     // cells
   const std::size_t length_max;   // tokens of one sequence: what context and memory hold
   const bool shares_prefixes;
+  const bool speculates;
   SequenceDoor door;
 
   cache::PrefixTree tree;
@@ -72,6 +74,7 @@ struct SequenceState {
 
   StepCost cost;
   StepPolicy policy;
+  DraftProbes draft_probes;
   std::uint64_t steps = 0;
   std::size_t last_prompt_rows = 0;  // of the last step that read prompts
   // Where what was computed with an adapter lies in the tree; by the adapter's number.
@@ -89,6 +92,7 @@ struct SequenceState {
   StepShape shape;
   std::vector<backend::StepRow> rows;
   std::vector<LaneSequence*> members;
+  std::size_t draft_rows = 0;
   std::vector<std::shared_ptr<ResponseStream>> step_streams;
 
   [[nodiscard]] std::size_t cells_used() const { return own_cells + shared_cells + tree.cells(); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace cortex::scheduler {
 namespace {
@@ -80,6 +81,7 @@ StepPlan StepPolicy::next(const StepView& view, const StepCost& cost) const {
   StepPlan plan;
   plan.shape.switched = view.switched;
   add_decoders(view, cost, plan);
+  add_drafts(view, cost, plan);
   add_chunks(view, cost, plan);
   return plan;
 }
@@ -113,6 +115,29 @@ void StepPolicy::add_decoders(const StepView& view, const StepCost& cost, StepPl
   }
 }
 
+void StepPolicy::add_drafts(const StepView& view, const StepCost& cost, StepPlan& plan) const {
+  plan.drafts.assign(plan.decoders.size(), 0);
+  const std::size_t taken = plan.decoders.size() + (view.readers.empty() ? 0 : 1);
+  DraftView drafts;
+  drafts.rows_max = std::min(view.draft_rows_max, view.rows_max - std::min(view.rows_max, taken));
+  if (drafts.rows_max == 0) return;
+  std::vector<DraftCandidate> candidates;
+  for (const std::size_t decoder : plan.decoders) {
+    candidates.push_back({view.decoders[decoder].position, view.decoders[decoder].chances});
+  }
+  drafts.candidates = candidates;
+  drafts.shape = plan.shape;
+  drafts.shape.switched = false;
+  drafts.probe = view.probe_drafts;
+  DraftPlan carried = DraftPolicy().next(drafts, cost);
+  plan.drafts = std::move(carried.tokens);
+  plan.probe = carried.probe;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    plan.shape.decode_rows += plan.drafts[i];
+    plan.shape.attended += attended_by(candidates[i].position + 1, plan.drafts[i]);
+  }
+}
+
 double StepPolicy::share(Duration quiet) const {
   if (interval_.count() == 0) return kShareWanted;
   return std::clamp(seconds(interval_) / seconds(quiet), kShareMin, kShareMax);
@@ -126,7 +151,7 @@ void StepPolicy::add_chunks(const StepView& view, const StepCost& cost, StepPlan
   // A flow that decodes beside others takes its prompts' time from its own share.
   const double flow_time_max =
       flows.size() > 1 ? static_cast<double>(flows.size()) * least_alone(view, cost) : 0;
-  std::size_t room = view.rows_max - std::min(view.rows_max, plan.decoders.size());
+  std::size_t room = view.rows_max - std::min(view.rows_max, plan.shape.decode_rows);
   for (std::size_t i = 0; i < view.readers.size() && room > 0; ++i) {
     const StepReader& reader = view.readers[i];
     std::size_t tokens = std::min(room, reader.remaining);

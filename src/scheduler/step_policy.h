@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "scheduler/draft_policy.h"
 #include "scheduler/step_cost.h"
 
 namespace cortex::scheduler {
@@ -14,7 +15,8 @@ namespace cortex::scheduler {
 // A sequence that may draw its next token.
 struct StepDecoder {
   std::size_t position = 0;
-  std::size_t flow = 0;  // whose it is; any number
+  std::size_t flow = 0;               // whose it is; any number
+  std::span<const double> chances{};  // of its draft, see DraftCandidate; empty: it has none
 };
 
 // A sequence whose prompt is being read.
@@ -29,6 +31,8 @@ struct StepView {
   std::span<const StepDecoder> decoders;  // that waited longest first
   std::span<const StepReader> readers;    // to be served first, first
   std::size_t rows_max = 1;
+  std::size_t draft_rows_max = 0;
+  bool probe_drafts = false;
   bool switched = false;  // the adapter is another than the last step's
 };
 
@@ -40,12 +44,15 @@ struct StepPlan {
     bool operator==(const Chunk&) const = default;
   };
   std::vector<std::size_t> decoders;
+  std::vector<std::size_t> drafts;  // tokens that each of the decoders carries behind its own
   std::vector<Chunk> chunks;
   StepShape shape;
+  bool probe = false;  // its drafts are one
 };
 
-// What the next step of a language model carries. Decodes come first, so that streams keep flowing;
-// prompts get what time the target leaves, priced by the cost model.
+// What the next step of a language model carries. Decodes come first, so that streams keep flowing,
+// with as much of their drafts as pays; prompts get what time the target leaves, priced by the cost
+// model.
 //
 // While anybody decodes, a step with prompts takes 2.2 times the one without, or the owner's
 // interval, which is held between 1.67 and 2.5 times: running streams keep at least 40 % of their
@@ -68,6 +75,7 @@ class StepPolicy {
 
  private:
   void add_decoders(const StepView& view, const StepCost& cost, StepPlan& plan) const;
+  void add_drafts(const StepView& view, const StepCost& cost, StepPlan& plan) const;
   void add_chunks(const StepView& view, const StepCost& cost, StepPlan& plan) const;
   [[nodiscard]] double share(Duration quiet) const;
 

@@ -10,8 +10,10 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/batch_policy.h"
+#include "scheduler/draft_policy.h"
 #include "scheduler/length_buckets.h"
 #include "scheduler/padding.h"
+#include "scheduler/prompt_lookup.h"
 #include "scheduler/tensor_lane.h"
 #include "scheduler/testing/row_backend.h"
 #include "scheduler/testing/waiter.h"
@@ -216,6 +218,76 @@ TEST(PaddingProperty, alone_is_batched_is_padded) {
     const auto alone = answers_of(lane_options(config, 1), requests);
     RC_ASSERT(padded == alone);
     RC_ASSERT(batched == alone);
+  }));
+}
+
+TEST(SchedulerProperty, what_a_lookup_foretells_followed_a_text_alike) {
+  EXPECT_TRUE(run_property("what a lookup foretells followed a text alike", [] {
+    const auto letters = *rc::gen::inRange<Token>(1, 6);
+    const auto text = *rc::gen::container<std::vector<Token>>(rc::gen::inRange<Token>(0, letters));
+    PromptLookup lookup;
+    for (std::size_t end = 0; end < text.size();) {
+      end = std::min(text.size(), end + *rc::gen::inRange<std::size_t>(1, 8));
+      const std::span<const Token> tokens(text.data(), end);
+      const PromptLookup::Match match = lookup.find(tokens);
+      if (match.length == 0) continue;
+      RC_ASSERT(match.length >= 2U && match.length <= PromptLookup::kMatchedMax);
+      RC_ASSERT(match.position < end && match.position >= match.length);
+      const auto before = tokens.subspan(match.position - match.length, match.length);
+      RC_ASSERT(std::equal(before.begin(), before.end(), tokens.last(match.length).begin()));
+      const auto next = PromptLookup::follow(tokens, match, 5);
+      RC_ASSERT(next.size() == 5U);
+      for (std::size_t i = 0; i < 5 && match.position + i < end; ++i) {
+        RC_ASSERT(next[i] == tokens[match.position + i]);
+      }
+    }
+  }));
+}
+
+TEST(SchedulerProperty, drafts_keep_their_bounds_and_pay_by_what_was_measured) {
+  EXPECT_TRUE(run_property("drafts keep their bounds and pay by what was measured", [] {
+    const int fixed = *rc::gen::inRange(0, 20'000);
+    const int row = *rc::gen::inRange(1, 10'000);
+    StepCost cost;
+    for (std::size_t i = 0; i < 100; ++i) {
+      StepShape shape;
+      shape.decode_rows = 1 + i % 9;
+      cost.learn(shape, microseconds(fixed + row * static_cast<int>(shape.decode_rows)));
+    }
+    std::vector<std::vector<double>> chances(*rc::gen::inRange<std::size_t>(1, 8));
+    std::vector<DraftCandidate> candidates;
+    for (auto& of_one : chances) {
+      double chance = 1;
+      of_one.resize(*rc::gen::inRange<std::size_t>(0, 15));
+      for (double& next : of_one) next = chance *= *rc::gen::inRange(0, 101) / 100.0;
+      candidates.push_back({*rc::gen::inRange<std::size_t>(0, 1000), of_one});
+    }
+    DraftView view;
+    view.candidates = candidates;
+    view.shape.decode_rows = candidates.size();
+    view.rows_max = *rc::gen::inRange<std::size_t>(0, 30);
+    view.probe = *rc::gen::arbitrary<bool>();
+    const DraftPlan plan = DraftPolicy().next(view, cost);
+    RC_ASSERT(plan.tokens.size() == candidates.size());
+    StepShape shape = view.shape;
+    auto tokens = static_cast<double>(candidates.size());
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      RC_ASSERT(plan.tokens[i] <= candidates[i].chances.size());
+      for (std::size_t k = 0; k < plan.tokens[i]; ++k) tokens += candidates[i].chances[k];
+      shape.attended += attended_by(candidates[i].position + 1, plan.tokens[i]);
+      shape.decode_rows += plan.tokens[i];
+    }
+    RC_ASSERT(shape.decode_rows - candidates.size() <= view.rows_max);
+    const auto seconds = [&](const StepShape& of) {
+      return std::chrono::duration<double>(cost.estimate(of)).count();
+    };
+    if (plan.probe) {
+      RC_ASSERT(shape.decode_rows <= candidates.size() + 2);
+      return;
+    }
+    const double before = static_cast<double>(candidates.size()) / seconds(view.shape);
+    RC_ASSERT(tokens / seconds(shape) >= before * 0.999);
+    RC_ASSERT(candidates.size() == 1 || seconds(shape) <= 1.126 * seconds(view.shape));
   }));
 }
 

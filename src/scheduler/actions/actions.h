@@ -11,12 +11,14 @@
 //     retire    who left, expired or ended goes, and what a slow reader left is offered again
 //     restore   sequences that had to go outside come back as far as memory reaches
 //     admit     waiting requests come in; those that waited for another's prompt begin
-//     compose   which rows run: an adapter's turn, decodes, chunks of prompts
+//     compose   which rows run: an adapter's turn, decodes with their drafts, chunks of prompts
+//     foretell  (asked for by compose) what decoding sequences probably say next
 //     preempt   (asked for by the others) makes room: prefixes first, then whoever came last
 //   after it
 //     settle    what ran is counted as computed, or undone where the run failed
 //     publish   what was computed of prompts goes to the prefix tree, before forks part from it
-//     sample    tokens are drawn, the first of a prompt makes the forks
+//     sample    tokens are drawn, the first of a prompt makes the forks; of a draft, as long as
+//               what is drawn is what was foretold
 //     retire    as above
 //
 // Thread: the lane's.
@@ -39,6 +41,16 @@ void admit(SequenceState& state, TimePoint now);
 
 // compose.cpp: fills the state's step; false where nothing can run.
 [[nodiscard]] bool compose(SequenceState& state, TimePoint now);
+
+// foretell.cpp
+// Makes the draft of a sequence that decodes, where it has none for its last token.
+void foretell(SequenceState& state, LaneSequence& sequence);
+// The `number`th token of the step was drawn: true when the draft's row behind it counts now.
+[[nodiscard]] bool came_true(
+    SequenceState& state, LaneSequence& sequence, std::size_t number, Token drawn
+);
+// What did not come true leaves memory.
+void drop_rest(SequenceState& state, LaneSequence& sequence);
 
 // preempt.cpp
 // Frees cells until so many are free; false where nobody is left who could go. At least one

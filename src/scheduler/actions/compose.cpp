@@ -80,8 +80,13 @@ std::size_t flow_number(std::vector<const std::string*>& names, const std::strin
   return names.size() - 1;
 }
 
+std::span<const double> chances_of(const LaneSequence& sequence) {
+  if (!sequence.draft) return {};
+  return sequence.draft->chances;
+}
+
 Candidates candidates_of(
-    const SequenceState& state, const std::vector<LaneSequence*>& sequences, const Group& group
+    SequenceState& state, const std::vector<LaneSequence*>& sequences, const Group& group
 ) {
   Candidates out;
   for (LaneSequence* sequence : sequences) {
@@ -93,8 +98,11 @@ Candidates candidates_of(
   });
   sort_readers(state, out.reading);
   std::vector<const std::string*> names;
-  for (const LaneSequence* sequence : out.decoding) {
-    out.decoders.push_back({sequence->computed, flow_number(names, sequence->generation->flow)});
+  for (LaneSequence* sequence : out.decoding) {
+    if (state.speculates) foretell(state, *sequence);
+    out.decoders.push_back(
+        {sequence->computed, flow_number(names, sequence->generation->flow), chances_of(*sequence)}
+    );
   }
   for (const LaneSequence* sequence : out.reading) {
     const bool logprobs = sequence->generation->input().prompt_logprobs;
@@ -120,8 +128,23 @@ void add_rows(SequenceState& state, LaneSequence& sequence, std::size_t count) {
     state.rows.push_back(row);
   }
   sequence.step_rows = count;
+  sequence.step_drafts = 0;
   sequence.step_last_row = state.rows.size() - 1;
   state.members.push_back(&sequence);
+}
+
+// The draft behind a sequence's last token.
+void add_draft(SequenceState& state, LaneSequence& sequence, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    backend::StepRow row = state.rows.back();
+    row.token = sequence.draft->tokens[i];
+    ++row.position;
+    state.rows.push_back(row);
+  }
+  sequence.step_rows += count;
+  sequence.step_drafts = count;
+  sequence.step_last_row += count;
+  state.draft_rows += count;
 }
 
 void begin_group(SequenceState& state, const Group& group, TimePoint now) {
@@ -136,7 +159,12 @@ void begin_group(SequenceState& state, const Group& group, TimePoint now) {
 void fill_step(SequenceState& state, const Candidates& candidates, const StepPlan& plan) {
   state.rows.clear();
   state.members.clear();
-  for (const std::size_t i : plan.decoders) add_rows(state, *candidates.decoding[i], 1);
+  state.draft_rows = 0;
+  for (std::size_t i = 0; i < plan.decoders.size(); ++i) {
+    LaneSequence& sequence = *candidates.decoding[plan.decoders[i]];
+    add_rows(state, sequence, 1);
+    if (plan.drafts[i] > 0) add_draft(state, sequence, plan.drafts[i]);
+  }
   for (const StepPlan::Chunk& chunk : plan.chunks) {
     add_rows(state, *candidates.reading[chunk.reader], chunk.tokens);
   }
@@ -172,6 +200,8 @@ bool compose(SequenceState& state, TimePoint now) {
     view.readers = candidates.readers;
     view.rows_max = std::max<std::size_t>(state.backend.model().step_rows_max, 1);
     view.switched = state.steps > 0 && state.group != group;
+    if (state.speculates) view.draft_rows_max = cells_available(state);
+    view.probe_drafts = state.draft_probes.due(state.steps);
     const StepPlan plan = state.policy.next(view, state.cost);
     const std::size_t rows = plan.shape.decode_rows + plan.shape.prompt_rows;
     CHECK(rows > 0, "a step without rows");
@@ -181,6 +211,7 @@ bool compose(SequenceState& state, TimePoint now) {
     if (state.running_max - state.free_ids.size() != inside) continue;
     begin_group(state, group, now);
     fill_step(state, candidates, plan);
+    if (state.draft_rows > 0) state.draft_probes.ran(state.steps, plan.probe);
     return true;
   }
 }

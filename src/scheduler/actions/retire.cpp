@@ -9,8 +9,6 @@ namespace {
 
 using Phase = LaneSequence::Phase;
 
-// Tokens of one sequence that a slow reader may leave before its sequences pause.
-constexpr std::size_t kUnsentMax = 16;
 constexpr double kAnswersRemembered = 16;
 
 std::string model_text(
@@ -96,7 +94,7 @@ void deliver(SequenceState& state, Generation& generation) {
   }
   unsent.erase(unsent.begin(), unsent.begin() + static_cast<std::ptrdiff_t>(sent));
   const bool stalls = std::any_of(unsent.begin(), unsent.end(), [](const TokenOutput& output) {
-    return output.tokens.size() >= kUnsentMax;
+    return output.tokens.size() >= kUnsentTokensMax;
   });
   if (stalls && !generation.stalled) SequenceProbe::add(state.probe.pauses);
   // It goes on once everything was taken, so that a reader at the edge does not make it stutter.

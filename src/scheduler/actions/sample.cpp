@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <utility>
 
 #include "scheduler/actions/actions.h"
@@ -114,17 +115,34 @@ void take_token(SequenceState& state, LaneSequence& sequence, SampledToken&& dra
   }
 }
 
-void go_on(SequenceState& state, LaneSequence& sequence, std::size_t row, TimePoint now) {
+// The token that was drawn; none where the sequence is over.
+std::optional<Token> go_on(
+    SequenceState& state, LaneSequence& sequence, std::size_t row, TimePoint now
+) {
   if (sequence.constraint && sequence.constraint->finished()) {
-    return end_sequence(state, sequence, FinishReason::kStop);
+    end_sequence(state, sequence, FinishReason::kStop);
+    return std::nullopt;
   }
   Result<SampledToken> drawn = draw(state, sequence, state.backend.logits(row));
   if (!drawn.ok()) {
     sequence.generation->failure = drawn.status();
-    return;
+    return std::nullopt;
   }
+  const Token token = drawn->token;
   count_token(state, sequence, now);
   take_token(state, sequence, std::move(*drawn));
+  return token;
+}
+
+// Draws at the sequence's own row and, as long as its draft comes true, at the rows behind it: what
+// is drawn is what would have been drawn token by token.
+void go_along(SequenceState& state, LaneSequence& sequence, TimePoint now) {
+  const std::size_t first = sequence.step_last_row - sequence.step_drafts;
+  for (std::size_t number = 0;; ++number) {
+    const std::optional<Token> drawn = go_on(state, sequence, first + number, now);
+    if (!drawn || !came_true(state, sequence, number, *drawn)) break;
+  }
+  drop_rest(state, sequence);
 }
 
 }  // namespace
@@ -132,17 +150,19 @@ void go_on(SequenceState& state, LaneSequence& sequence, std::size_t row, TimePo
 void sample(SequenceState& state, TimePoint now) {
   for (LaneSequence* member : state.members) {
     Generation& generation = *member->generation;
-    if (generation.stream->cancelled() || !generation.failure.ok()) continue;
+    if (generation.stream->cancelled() || !generation.failure.ok()) {
+      drop_rest(state, *member);
+      continue;
+    }
     note_prompt_logprobs(state, *member);
     if (member->pending() > 0) continue;
-    const std::size_t row = member->step_last_row;
     if (member->index != 0 || generation.forked()) {
-      go_on(state, *member, row, now);
+      go_along(state, *member, now);
       continue;
     }
     make_forks(state, *member);
     for (const auto& sequence : generation.sequences) {
-      if (generation.failure.ok()) go_on(state, *sequence, row, now);
+      if (generation.failure.ok()) go_on(state, *sequence, member->step_last_row, now);
     }
   }
 }

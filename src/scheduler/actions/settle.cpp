@@ -10,7 +10,7 @@ namespace {
 constexpr double kPaceMemory = 30;  // seconds
 
 void count_time(SequenceState& state, Duration took) {
-  state.pace_rows += static_cast<double>(state.rows.size());
+  state.pace_rows += static_cast<double>(state.rows.size() - state.draft_rows);
   state.pace_seconds += std::chrono::duration<double>(took).count();
   if (state.pace_seconds > kPaceMemory) {
     state.pace_seconds /= 2;
@@ -32,9 +32,15 @@ void count_step(SequenceState& state, Duration took) {
 
 void store(SequenceState& state, LaneSequence& sequence, Duration took) {
   Generation& generation = *sequence.generation;
-  sequence.computed += sequence.step_rows;
-  sequence.own_cells += sequence.step_rows;
-  state.own_cells += sequence.step_rows;
+  // Of a draft counts what comes true.
+  const std::size_t rows = sequence.step_rows - sequence.step_drafts;
+  if (sequence.step_drafts > 0) {
+    SequenceProbe::add(state.probe.drafts);
+    SequenceProbe::add(state.probe.draft_tokens, sequence.step_drafts);
+  }
+  sequence.computed += rows;
+  sequence.own_cells += rows;
+  state.own_cells += rows;
   sequence.last_step = state.steps;
   generation.timings.batch_size =
       std::max(generation.timings.batch_size, static_cast<std::uint32_t>(state.members.size()));

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "scheduler/actions/actions.h"
+
+namespace cortex::scheduler::actions {
+namespace {
+
+std::size_t unsent_tokens(const LaneSequence& sequence) {
+  for (const TokenOutput& output : sequence.generation->unsent) {
+    if (output.sequence == sequence.index) return output.tokens.size();
+  }
+  return 0;
+}
+
+// As many as may be drawn in one step beside the one that is drawn anyway.
+std::size_t draft_max(const SequenceState& state, const LaneSequence& sequence) {
+  const auto left = [](std::size_t most, std::size_t have) {
+    return most - std::min(most, have + 1);
+  };
+  return std::min(
+      {state.options.draft_tokens_max,
+       left(sequence.generation->input().tokens_max, sequence.answer()),
+       left(state.length_max, sequence.tokens.size()),
+       left(kUnsentTokensMax, unsent_tokens(sequence))}
+  );
+}
+
+// Nothing comes behind an end.
+void cut_at_end(const SequenceState& state, LaneSequence& sequence) {
+  const SequenceInput& input = sequence.generation->input();
+  if (input.ignore_end && !sequence.constraint) return;
+  auto& tokens = sequence.draft->tokens;
+  const auto end = std::find_if(tokens.begin(), tokens.end(), [&](Token token) {
+    return state.backend.vocabulary().is_end(token);
+  });
+  if (end != tokens.end()) tokens.erase(end + 1, tokens.end());
+}
+
+}  // namespace
+
+void foretell(SequenceState& state, LaneSequence& sequence) {
+  if (!sequence.draft) sequence.draft = std::make_unique<SequenceDraft>();
+  SequenceDraft& draft = *sequence.draft;
+  if (draft.made_at == sequence.tokens.size()) return;
+  draft.made_at = sequence.tokens.size();
+  const PromptLookup::Match match = draft.lookup.find(sequence.tokens);
+  draft.matched = match.length;
+  draft.tokens = PromptLookup::follow(sequence.tokens, match, draft_max(state, sequence));
+  cut_at_end(state, sequence);
+  draft.chances.clear();
+  double chance = 1;
+  for (std::size_t i = 0; i < draft.tokens.size(); ++i) {
+    chance *= draft.record.chance(draft.matched + i);
+    draft.chances.push_back(chance);
+  }
+}
+
+bool came_true(SequenceState& state, LaneSequence& sequence, std::size_t number, Token drawn) {
+  if (!sequence.draft || number >= sequence.draft->tokens.size()) return false;
+  SequenceDraft& draft = *sequence.draft;
+  const bool came = draft.tokens[number] == drawn;
+  const bool carried = number < sequence.step_drafts;
+  if (carried && came) SequenceProbe::add(state.probe.draft_tokens_accepted);
+  // It ended, failed, or the draft is of an earlier token.
+  if (draft.made_at + number + 1 != sequence.tokens.size() || !sequence.inside()) return false;
+  draft.record.learn(draft.matched + number, came);
+  if (!carried || !came) return false;
+  ++sequence.computed;
+  ++sequence.own_cells;
+  ++state.own_cells;
+  ++state.pace_rows;
+  return true;
+}
+
+void drop_rest(SequenceState& state, LaneSequence& sequence) {
+  if (sequence.step_drafts == 0 || !sequence.inside()) return;
+  state.backend.remove(sequence.id, static_cast<std::int32_t>(sequence.computed), -1);
+  sequence.step_drafts = 0;
+}
+
+}  // namespace cortex::scheduler::actions

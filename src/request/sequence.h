@@ -13,6 +13,8 @@
 
 namespace cortex {
 
+class SequenceEnds;
+
 // Tokens in, tokens out: what a generation is to the lane of a language model. Text, templates and
 // stop strings are the business of whoever stands in front of it (backend/generation).
 struct SequenceInput {
@@ -30,6 +32,9 @@ struct SequenceInput {
   // Prompts whose salt differs share nothing in the cache (beyond tenant and adapter, which always
   // part them).
   std::string cache_salt;
+  // Which of the sequences the reader wants no more of (request/sequence_ends.h); null: all are
+  // wanted to their end. One that he ends ends with kStop.
+  std::shared_ptr<const SequenceEnds> ends;
 };
 
 struct TokenLogprob {

@@ -27,8 +27,8 @@ struct GenerationParts {
 //
 // A conversation or prompt becomes one SequenceInput of `n` sequences (all of best_of); what the
 // lane draws comes back as GenerationOutput parts, one for each sequence that went on, joined while
-// the reader is slow. A stop string ends its sequence; the last one that ends, ends the lane's
-// request. When the reader stops reading, nothing is read from the lane, and the lane pauses.
+// the reader is slow. A stop string ends its sequence, in the lane, too; the last one that ends,
+// ends the lane's request. When the reader stops reading, nothing is read from the lane, and the lane pauses.
 //
 // Errors before the first part: kInvalidArgument for a prompt over the context length (code
 // `context_length_exceeded`, with the counts), a template that refused, a schema that is not

@@ -14,6 +14,7 @@
 
 #include "backend/synthetic/synthetic_sequences.h"
 #include "base/mutex.h"
+#include "request/sequence_ends.h"
 
 namespace cortex::backend {
 namespace {
@@ -238,6 +239,9 @@ TEST_F(GenerationServableTest, a_stop_string_of_the_last_sequence_ends_the_lane_
   EXPECT_EQ(lane_input().sequences, 2u);
   EXPECT_TRUE(lane_says(output("one END more", FinishReason::kNone, 0)));
   EXPECT_FALSE(lane_->inside[0].stream->cancelled());
+  ASSERT_TRUE(lane_input().ends);
+  EXPECT_TRUE(lane_input().ends->ended(0)) << "the lane need not go on with it";
+  EXPECT_FALSE(lane_input().ends->ended(1));
   EXPECT_TRUE(lane_says(output("two EN", FinishReason::kNone, 1)));
   EXPECT_TRUE(lane_says(output("D", FinishReason::kNone, 1)));
   EXPECT_TRUE(lane_->inside[0].stream->cancelled());
@@ -249,6 +253,26 @@ TEST_F(GenerationServableTest, a_stop_string_of_the_last_sequence_ends_the_lane_
   EXPECT_EQ(all[1].text, "two ");
   EXPECT_TRUE(answer.stream->status().ok()) << answer.stream->status().to_string();
   EXPECT_EQ(answer.stream->timings().output_tokens, 7u + 7u);
+}
+
+TEST_F(
+    GenerationServableTest, a_sequence_that_ended_by_a_stop_string_may_end_in_the_lane_at_any_time
+) {
+  auto request = prompt("x");
+  input_of(*request).stop = {"END"};
+  input_of(*request).sequences = 2;
+  Answer answer = submit(request);
+  EXPECT_TRUE(lane_says(output("one END", FinishReason::kNone, 0)));
+  EXPECT_TRUE(lane_says(output("more", FinishReason::kStop, 0)));
+  EXPECT_TRUE(lane_says(output("two", FinishReason::kLength, 1)));
+  lane_ends();
+  const auto all = answer.read();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].text, "one ");
+  EXPECT_EQ(all[0].finish, FinishReason::kStop);
+  EXPECT_EQ(all[1].text, "two");
+  EXPECT_EQ(all[1].finish, FinishReason::kLength);
+  EXPECT_TRUE(answer.stream->status().ok());
 }
 
 TEST_F(

@@ -8,7 +8,8 @@
 // What a step of a sequence lane may do: one file each, run in this order by SequenceCore.
 //
 //   before the engine's run
-//     retire    who left, expired or ended goes, and what a slow reader left is offered again
+//     retire    who left, expired or ended goes, what the reader wants no more of ends, and what a
+//               slow reader left is offered again
 //     restore   sequences that had to go outside come back as far as memory reaches
 //     admit     waiting requests come in; those that waited for another's prompt begin
 //     compose   which rows run: an adapter's turn, decodes with their drafts, chunks of prompts

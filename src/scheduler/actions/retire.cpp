@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "request/sequence_ends.h"
 #include "scheduler/actions/actions.h"
 
 namespace cortex::scheduler::actions {
@@ -137,9 +138,20 @@ void finish(SequenceState& state, Generation& generation, const Status& status, 
   generation.stream->finish(std::move(generation.unsent.front()), generation.timings);
 }
 
+// Of what the reader wants no more nothing is drawn.
+void end_unwanted(SequenceState& state, Generation& generation) {
+  const auto& ends = generation.input().ends;
+  if (!ends || !generation.forked()) return;
+  for (const auto& sequence : generation.sequences) {
+    if (sequence->phase == Phase::kEnded || !ends->ended(sequence->index)) continue;
+    end_sequence(state, *sequence, FinishReason::kStop);
+  }
+}
+
 // True when it is over.
 bool retire_running(SequenceState& state, Generation& generation, TimePoint now) {
   Status status = why_over(state, generation, now);
+  if (status.ok()) end_unwanted(state, generation);
   if (status.ok() || !generation.stream->cancelled()) deliver(state, generation);
   if (status.ok() && !(generation.ended() && generation.unsent.size() == 1)) return false;
   finish(state, generation, status, now);

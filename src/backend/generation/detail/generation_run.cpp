@@ -70,6 +70,10 @@ void GenerationRun::start() {
   request->priority = request_->priority;
   request->queue_timeout = request_->queue_timeout;
   request->parameters = request_->parameters;
+  if (sequences > 1) {
+    ends_ = std::make_shared<SequenceEnds>(sequences);
+    prepared->input.ends = ends_;
+  }
   request->input = std::move(prepared->input);
   lane_stream_ = std::make_shared<ResponseStream>(std::max(kLanePartsMin, 2 * sequences));
   lane_stream_->follow(stream_);
@@ -111,7 +115,7 @@ void GenerationRun::take(TokenOutput output) {
   for (const SampledToken& token : output.tokens) text.add(token, to);
   unsent_tokens_ += output.tokens.size();
   if (output.finish != FinishReason::kNone) text.end(output.finish, to);
-  if (text.ended()) end_sequence();
+  if (text.ended()) end_sequence(output.sequence);
 }
 
 // The first token of a prompt follows from nothing: it has no probability.
@@ -131,7 +135,8 @@ void GenerationRun::take_prompt(const std::vector<SampledToken>& prompt) {
 }
 
 // Of a stop string the lane knows nothing: it would go on.
-void GenerationRun::end_sequence() {
+void GenerationRun::end_sequence(std::size_t sequence) {
+  if (ends_) ends_->end(sequence);
   if (--running_ == 0 && lane_running_ > 0) lane_stream_->cancel();
 }
 

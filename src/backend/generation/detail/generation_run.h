@@ -12,6 +12,7 @@
 #include "backend/generation/detail/sequence_text.h"
 #include "request/request.h"
 #include "request/response_stream.h"
+#include "request/sequence_ends.h"
 
 namespace cortex::backend {
 
@@ -43,7 +44,7 @@ class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
   void advance();
   void take(TokenOutput output);
   void take_prompt(const std::vector<SampledToken>& prompt);
-  void end_sequence();
+  void end_sequence(std::size_t sequence);
   [[nodiscard]] bool flush();
   [[nodiscard]] bool write(std::size_t sequence);
   void choose_best();
@@ -55,6 +56,7 @@ class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
   const GenerationInput& input_;
   const std::shared_ptr<ResponseStream> stream_;
   std::shared_ptr<ResponseStream> lane_stream_;
+  std::shared_ptr<SequenceEnds> ends_;  // null where there is one sequence
   TextPlan plan_;
   std::vector<Token> echo_tokens_;
   std::size_t prompt_tokens_ = 0;

@@ -152,6 +152,16 @@ TEST_F(RouterTest, refuses_text_for_a_model_without_a_tokenizer) {
   EXPECT_EQ(echo_.submitted, 0);
 }
 
+TEST_F(RouterTest, refuses_to_count_tokens_of_a_model_that_takes_no_text) {
+  auto tokenize = request("echo");
+  tokenize->input = TokenizeInput{Prompt{"hello", {}, false}};
+  EXPECT_EQ(answer(tokenize)->status().code(), Code::kInvalidArgument);
+  auto detokenize = request("echo");
+  detokenize->input = DetokenizeInput{{1}};
+  EXPECT_EQ(answer(detokenize)->status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(echo_.submitted, 0);
+}
+
 TEST_F(RouterTest, refuses_tensors_that_do_not_fit) {
   auto wrong = request("echo");
   std::get<InferInput>(wrong->input).inputs[0].name = "OTHER";

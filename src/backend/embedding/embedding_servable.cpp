@@ -4,9 +4,11 @@
 #include <chrono>
 #include <utility>
 
+#include "backend/detail/beside_lane.h"
 #include "backend/detail/lane_gate.h"
 #include "backend/embedding/detail/embedding_plan.h"
 #include "backend/embedding/detail/embedding_run.h"
+#include "backend/embedding/detail/token_text.h"
 #include "base/check.h"
 
 namespace cortex::backend {
@@ -31,6 +33,13 @@ struct EmbeddingServable::Inner {
         context{*tokenizer, std::move(plan), options, gate},
         gate(std::move(parts.lane)) {}
 
+  void tokenize(
+      const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+  );
+  void detokenize(
+      const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+  );
+
   std::shared_ptr<const text::Tokenizer> tokenizer;
   ThreadPool& cpu;
   const EmbeddingOptions options;
@@ -54,9 +63,42 @@ EmbeddingServable::EmbeddingServable(std::unique_ptr<Inner> inner) : inner_(std:
 
 EmbeddingServable::~EmbeddingServable() = default;
 
+void EmbeddingServable::Inner::tokenize(
+    const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+) {
+  const auto& input = std::get<TokenizeInput>(request->input);
+  const auto* prompt = std::get_if<Prompt>(&input.prompt);
+  const std::size_t bytes = prompt == nullptr ? 0 : prompt->text.size();
+  BesideLane call{std::move(stream), bytes <= options.inline_bytes_max, {}};
+  call.work = [this, request, &input]() -> Result<ResponsePart> {
+    CORTEX_ASSIGN_OR_RETURN(TokenizeOutput output, tokenize_text(*tokenizer, input));
+    output.context_length = context.plan.context_length;
+    return ResponsePart(std::move(output));
+  };
+  answer_beside_lane(gate, cpu, std::move(call));
+}
+
+void EmbeddingServable::Inner::detokenize(
+    const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+) {
+  const auto& input = std::get<DetokenizeInput>(request->input);
+  BesideLane call{std::move(stream), input.tokens.size() <= kDetokenizeInlineMax, {}};
+  call.work = [this, request, &input]() -> Result<ResponsePart> {
+    CORTEX_ASSIGN_OR_RETURN(DetokenizeOutput output, text_of_tokens(*tokenizer, input));
+    return ResponsePart(std::move(output));
+  };
+  answer_beside_lane(gate, cpu, std::move(call));
+}
+
 void EmbeddingServable::submit(
     std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream
 ) {
+  if (std::holds_alternative<TokenizeInput>(request->input)) {
+    return inner_->tokenize(request, std::move(stream));
+  }
+  if (std::holds_alternative<DetokenizeInput>(request->input)) {
+    return inner_->detokenize(request, std::move(stream));
+  }
   if (!std::holds_alternative<EmbeddingInput>(request->input)) {
     if (!inner_->gate.submit(request, stream)) stream->finish(unavailable("the model is ending"));
     return;

@@ -40,6 +40,9 @@ struct EmbeddingOptions {
 // or the first output of rank 3; with pooling `none`, sentence_embedding or the first output of
 // rank 2 is taken as it is.
 //
+// What tokens a text becomes, and what text tokens are, is told without the lane; a conversation
+// has no tokens here (kInvalidArgument).
+//
 // The first row that fails fails its request and cancels the others. Leaving cancels all rows.
 // Timings are summed over the rows, the longest queue and the largest batch excepted.
 //

@@ -415,5 +415,43 @@ TEST_F(EmbeddingServableTest, is_not_made_for_a_model_without_tokens) {
   EXPECT_EQ(EmbeddingServable::make(std::move(parts)).status().code(), Code::kFailedPrecondition);
 }
 
+TEST_F(EmbeddingServableTest, tells_the_tokens_of_a_text_without_the_lane) {
+  const auto ask = [&](TokenizeInput input) {
+    auto request = std::make_shared<Request>();
+    request->input = std::move(input);
+    auto stream = std::make_shared<ResponseStream>();
+    servable().submit(request, stream);
+    EXPECT_TRUE(stream->finished());
+    return stream;
+  };
+  TokenizeInput input{Prompt{"the cat", {}, false}};
+  input.pieces = true;
+  const auto told = std::get<TokenizeOutput>(ask(input)->read().value());
+  EXPECT_EQ(told.tokens, (std::vector<Token>{2, 5, 6, 3}));
+  EXPECT_EQ(told.pieces, (std::vector<std::string>{"[CLS]", "the", "cat", "[SEP]"}));
+  EXPECT_GT(told.context_length, 0u);
+  input.special = false;
+  EXPECT_EQ(
+      std::get<TokenizeOutput>(ask(input)->read().value()).tokens, (std::vector<Token>{5, 6})
+  );
+  EXPECT_EQ(ask(TokenizeInput{Conversation()})->status().field(), "messages");
+  EXPECT_EQ(ask(TokenizeInput{Prompt{"", {99}, false}})->status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(state_->submitted, 0u);
+}
+
+TEST_F(EmbeddingServableTest, makes_text_of_tokens) {
+  const auto ask = [&](std::vector<Token> tokens) {
+    auto request = std::make_shared<Request>();
+    request->input = DetokenizeInput{std::move(tokens)};
+    auto stream = std::make_shared<ResponseStream>();
+    servable().submit(request, stream);
+    return stream;
+  };
+  EXPECT_EQ(
+      std::get<DetokenizeOutput>(ask({2, 5, 6, 3})->read().value()).text, "[CLS] the cat [SEP]"
+  );
+  EXPECT_EQ(ask({5, 10})->status().field(), "tokens");
+}
+
 }  // namespace
 }  // namespace cortex::backend

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "backend/detail/beside_lane.h"
 #include "backend/detail/lane_gate.h"
 #include "backend/generation/detail/generation_run.h"
 #include "backend/generation/detail/prompt_maker.h"
@@ -32,6 +33,13 @@ struct GenerationServable::Inner {
         context{prompts, gate},
         gate(std::move(parts.lane)) {}
 
+  void tokenize(
+      const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+  );
+  void detokenize(
+      const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+  );
+
   ThreadPool& cpu;
   PromptMaker prompts;
   const GenerationContext context;
@@ -51,9 +59,42 @@ GenerationServable::GenerationServable(std::unique_ptr<Inner> inner) : inner_(st
 
 GenerationServable::~GenerationServable() = default;
 
+// The call keeps the request: its work reads the input where it lies.
+void GenerationServable::Inner::tokenize(
+    const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+) {
+  const auto& input = std::get<TokenizeInput>(request->input);
+  const std::size_t bytes = PromptMaker::work_bytes(input.prompt);
+  BesideLane call{std::move(stream), bytes <= kInlineBytesMax, {}};
+  call.work = [this, request, &input, bytes]() -> Result<ResponsePart> {
+    CORTEX_RETURN_IF_ERROR(check_tokenize_bytes(bytes));
+    CORTEX_ASSIGN_OR_RETURN(TokenizeOutput output, prompts.tokenize(input));
+    return ResponsePart(std::move(output));
+  };
+  answer_beside_lane(gate, cpu, std::move(call));
+}
+
+void GenerationServable::Inner::detokenize(
+    const std::shared_ptr<const Request>& request, std::shared_ptr<ResponseStream> stream
+) {
+  const auto& input = std::get<DetokenizeInput>(request->input);
+  BesideLane call{std::move(stream), input.tokens.size() <= kDetokenizeInlineMax, {}};
+  call.work = [this, request, &input]() -> Result<ResponsePart> {
+    CORTEX_ASSIGN_OR_RETURN(DetokenizeOutput output, prompts.detokenize(input));
+    return ResponsePart(std::move(output));
+  };
+  answer_beside_lane(gate, cpu, std::move(call));
+}
+
 void GenerationServable::submit(
     std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream
 ) {
+  if (std::holds_alternative<TokenizeInput>(request->input)) {
+    return inner_->tokenize(request, std::move(stream));
+  }
+  if (std::holds_alternative<DetokenizeInput>(request->input)) {
+    return inner_->detokenize(request, std::move(stream));
+  }
   const auto* input = std::get_if<GenerationInput>(&request->input);
   if (input == nullptr) {
     if (!inner_->gate.submit(request, stream)) stream->finish(unavailable("the model is ending"));
@@ -61,7 +102,8 @@ void GenerationServable::submit(
   }
   if (!inner_->gate.enter()) return stream->finish(unavailable("the model is ending"));
   const auto run = std::make_shared<GenerationRun>(inner_->context, request, std::move(stream));
-  if (PromptMaker::work_bytes(*input) <= kInlineBytesMax && !PromptMaker::has_grammar(*input)) {
+  if (PromptMaker::work_bytes(input->prompt) <= kInlineBytesMax &&
+      !PromptMaker::has_grammar(*input)) {
     return run->start();
   }
   if (!inner_->cpu.submit([run] { run->start(); })) {

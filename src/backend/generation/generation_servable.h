@@ -30,6 +30,9 @@ struct GenerationParts {
 // the reader is slow. A stop string ends its sequence, in the lane, too; the last one that ends,
 // ends the lane's request. When the reader stops reading, nothing is read from the lane, and the lane pauses.
 //
+// What tokens a conversation or text becomes, and what text tokens are, is told without the lane;
+// of a text that is long, on the pool.
+//
 // Errors before the first part: kInvalidArgument for a prompt over the context length (code
 // `context_length_exceeded`, with the counts), a template that refused, a schema that is not
 // supported; kUnimplemented for conversations without a template; else what the lane says.

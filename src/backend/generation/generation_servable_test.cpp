@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <deque>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -417,6 +418,75 @@ TEST_F(GenerationServableTest, the_model_s_end_ends_what_is_inside) {
   servable_.reset();
   ASSERT_TRUE(answer.stream->finished());
   EXPECT_EQ(answer.stream->status().code(), Code::kUnavailable);
+}
+
+TEST_F(GenerationServableTest, tells_the_tokens_that_a_generation_would_begin_with) {
+  const auto tokens_of = [&](const std::variant<Conversation, Prompt>& prompt) {
+    TokenizeInput input;
+    input.prompt = prompt;
+    input.pieces = true;
+    auto request = std::make_shared<Request>();
+    request->input = std::move(input);
+    Answer answer = submit(std::move(request));
+    return std::get<TokenizeOutput>(answer.stream->read().value());
+  };
+  submit(prompt("ab"));
+  submit(chat("hi"));
+  const TokenizeOutput text = tokens_of(std::get<Prompt>(input_of(*prompt("ab")).prompt));
+  const TokenizeOutput talk = tokens_of(std::get<Conversation>(input_of(*chat("hi")).prompt));
+  EXPECT_EQ(text.tokens, lane_input(0).prompt);
+  EXPECT_EQ(talk.tokens, lane_input(1).prompt);
+  ASSERT_EQ(text.pieces.size(), text.tokens.size());
+  EXPECT_EQ(text.pieces.back(), "b");
+  EXPECT_GT(text.context_length, 0u);
+  EXPECT_EQ(lane_->inside.size(), 2u);  // the questions went past the lane
+  lane_->inside.front().finished = true;
+  lane_->inside.front().stream->finish(cancelled("the test ends"));
+}
+
+TEST_F(GenerationServableTest, leaves_the_begin_token_out_where_it_is_told_to) {
+  const auto count = [&](bool special) {
+    TokenizeInput input;
+    input.prompt = Prompt{"ab", {}, false};
+    input.special = special;
+    auto request = std::make_shared<Request>();
+    request->input = std::move(input);
+    return std::get<TokenizeOutput>(submit(request).stream->read().value()).tokens.size();
+  };
+  EXPECT_EQ(count(false), 2u);
+  EXPECT_EQ(count(true), 3u);
+}
+
+TEST_F(GenerationServableTest, makes_text_of_tokens_and_no_half_characters) {
+  DetokenizeInput input;
+  input.tokens = {'h', 0xc3, 0xa9, 0xc3, '!', 0xe2};
+  auto request = std::make_shared<Request>();
+  request->input = std::move(input);
+  Answer answer = submit(request);
+  EXPECT_EQ(std::get<DetokenizeOutput>(answer.stream->read().value()).text, "h\u00e9\ufffd!\ufffd");
+}
+
+TEST_F(GenerationServableTest, refuses_tokens_and_texts_beyond_its_bounds) {
+  const auto ask = [&](decltype(Request::input) input) {
+    auto request = std::make_shared<Request>();
+    request->input = std::move(input);
+    Answer answer;
+    std::promise<void> ended;
+    answer.stream->on_ready([&] {
+      if (answer.stream->finished() || answer.stream->read()) ended.set_value();
+    });
+    servable_->submit(request, answer.stream);
+    ended.get_future().wait();
+    return answer.stream->status();
+  };
+  EXPECT_EQ(ask(DetokenizeInput{{1, 1'000'000}}).field(), "tokens");
+  EXPECT_EQ(ask(DetokenizeInput{{-1}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(
+      ask(DetokenizeInput{std::vector<Token>(1024 * 1024 + 1, 'a')}).code(), Code::kInvalidArgument
+  );
+  const Status lengthy = ask(TokenizeInput{Prompt{std::string(1024 * 1024 + 1, 'a'), {}, false}});
+  EXPECT_NE(lengthy.text().find("1048576"), std::string::npos) << lengthy.text();
+  EXPECT_TRUE(ask(TokenizeInput{Prompt{std::string(5000, 'a'), {}, false}}).ok());  // on the pool
 }
 
 }  // namespace

@@ -20,8 +20,8 @@ struct Fits {
         "model '" + version.identity.name + "' generates no text: it is no language model"
     );
   }
-  Status operator()(const TokenizeInput&) const { return tells_no_tokens(); }
-  Status operator()(const DetokenizeInput&) const { return tells_no_tokens(); }
+  Status operator()(const TokenizeInput&) const { return tells_tokens(); }
+  Status operator()(const DetokenizeInput&) const { return tells_tokens(); }
   // The lane behind a language model: no request of a client's.
   Status operator()(const SequenceInput&) const {
     return invalid_argument("tokens alone are no request");
@@ -33,8 +33,11 @@ struct Fits {
     );
   }
 
-  [[nodiscard]] Status tells_no_tokens() const {
-    return unimplemented("model '" + version.identity.name + "' does not tell its tokens");
+  [[nodiscard]] Status tells_tokens() const {
+    if (version.signature.generates || !version.config.text.tokenizer.empty()) return {};
+    return invalid_argument(
+        "model '" + version.identity.name + "' has no tokens: it takes no text"
+    );
   }
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/detail/beside_lane.h"
 #include "backend/generation/detail/conversation_text.h"
 #include "base/json_text.h"
 
@@ -84,11 +85,14 @@ PromptMaker::PromptMaker(
       marks_(mark_tokens(backend_->vocabulary(), format)),
       grammars_(std::move(grammars)) {}
 
-std::size_t PromptMaker::work_bytes(const GenerationInput& input) {
-  if (const auto* prompt = std::get_if<Prompt>(&input.prompt)) return prompt->text.size();
-  const auto& conversation = std::get<Conversation>(input.prompt);
+std::size_t PromptMaker::work_bytes(const std::variant<Conversation, Prompt>& input) {
+  if (const auto* prompt = std::get_if<Prompt>(&input)) return prompt->text.size();
+  const auto& conversation = std::get<Conversation>(input);
   std::size_t out = 0;
-  for (const Message& message : conversation.messages) out += message.content.size() + 16;
+  for (const Message& message : conversation.messages) {
+    out += message.content.size() + message.reasoning.size() + 16;
+    for (const ToolCall& call : message.tool_calls) out += call.arguments.size() + 16;
+  }
   for (const Tool& tool : conversation.tools) {
     out += tool.description.size() + tool.parameters.size() + 16;
   }
@@ -133,6 +137,59 @@ Result<PreparedGeneration> PromptMaker::prepare(const GenerationInput& input) {
   return out;
 }
 
+Result<TokenizeOutput> PromptMaker::tokenize(const TokenizeInput& input) const {
+  TokenizeOutput out;
+  out.context_length = backend_->model().context_length;
+  if (const auto* conversation = std::get_if<Conversation>(&input.prompt)) {
+    std::string text;
+    CORTEX_ASSIGN_OR_RETURN(out.tokens, conversation_tokens(*conversation, text));
+  } else if (const auto& prompt = std::get<Prompt>(input.prompt); !prompt.tokens.empty()) {
+    CORTEX_RETURN_IF_ERROR(check_tokens(prompt.tokens, "prompt"));
+    out.tokens = prompt.tokens;
+  } else {
+    auto tokens = vocabulary().tokenize(prompt.text, input.special, true);
+    if (!tokens.ok()) return tokens.status().with_field("prompt");
+    out.tokens = std::move(*tokens);
+  }
+  if (!input.pieces) return out;
+  out.pieces.reserve(out.tokens.size());
+  for (const Token token : out.tokens) out.pieces.push_back(vocabulary().piece(token, true));
+  return out;
+}
+
+Result<DetokenizeOutput> PromptMaker::detokenize(const DetokenizeInput& input) const {
+  CORTEX_RETURN_IF_ERROR(check_detokenize_tokens(input.tokens.size()));
+  CORTEX_RETURN_IF_ERROR(check_tokens(input.tokens, "tokens"));
+  DetokenizeOutput out;
+  Utf8Stream characters;
+  for (const Token token : input.tokens) {
+    out.text += characters.feed(vocabulary().piece(token, true));
+    if (out.text.size() <= kDetokenizedBytesMax) continue;
+    return invalid_argument(
+               "the tokens are more than " + std::to_string(kDetokenizedBytesMax) + " bytes of text"
+    )
+        .with_field("tokens");
+  }
+  out.text += characters.finish();
+  return out;
+}
+
+Result<std::vector<Token>> PromptMaker::conversation_tokens(
+    const Conversation& conversation, std::string& text
+) const {
+  if (!template_) return unimplemented("the model has no chat template: it takes prompts alone");
+  auto rendered = template_->render(template_input(conversation, template_->capabilities()));
+  if (!rendered.ok()) return rendered.status().with_field("messages");
+  text = std::move(*rendered);
+  // The template wrote the special tokens, but some leave the first one to the tokenizer.
+  CORTEX_ASSIGN_OR_RETURN(std::vector<Token> tokens, vocabulary().tokenize(text, false, true));
+  const Token begin = backend_->model().begin;
+  if (begin >= 0 && (tokens.empty() || tokens.front() != begin)) {
+    tokens.insert(tokens.begin(), begin);
+  }
+  return tokens;
+}
+
 Status PromptMaker::read_conversation(
     const Conversation& conversation, const GenerationInput& input, PreparedGeneration& out
 ) {
@@ -152,19 +209,12 @@ Status PromptMaker::read_conversation(
     )
         .with_field("response_format");
   }
-  auto text = template_->render(template_input(conversation, template_->capabilities()));
-  if (!text.ok()) return text.status().with_field("messages");
-  // The template wrote the special tokens, but some leave the first one to the tokenizer.
-  CORTEX_ASSIGN_OR_RETURN(out.input.prompt, vocabulary().tokenize(*text, false, true));
-  const Token begin = backend_->model().begin;
-  std::vector<Token>& tokens = out.input.prompt;
-  if (begin >= 0 && (tokens.empty() || tokens.front() != begin)) {
-    tokens.insert(tokens.begin(), begin);
-  }
+  std::string text;
+  CORTEX_ASSIGN_OR_RETURN(out.input.prompt, conversation_tokens(conversation, text));
   text::ReplyParserOptions reply;
   reply.format = tools ? format_ : text::ReplyFormat::kPlain;
   reply.tools = tools;
-  reply.starts_in_reasoning = ends_in_thought(*text);
+  reply.starts_in_reasoning = ends_in_thought(text);
   out.text.reply = reply;
   out.text.marks = marks_;
   out.text.parallel_calls = conversation.parallel_tool_calls;

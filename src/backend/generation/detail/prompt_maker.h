@@ -3,6 +3,9 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 #include "backend/generation/detail/sequence_text.h"
 #include "backend/sequence_backend.h"
@@ -36,14 +39,21 @@ class PromptMaker {
   // kInvalidArgument with reason and field for what the client got wrong, kUnimplemented for a
   // conversation without a template.
   [[nodiscard]] Result<PreparedGeneration> prepare(const GenerationInput& input);
+  // The tokens that a generation of this begins with. Errors as of prepare().
+  [[nodiscard]] Result<TokenizeOutput> tokenize(const TokenizeInput& input) const;
+  [[nodiscard]] Result<DetokenizeOutput> detokenize(const DetokenizeInput& input) const;
   // Bytes of text to be worked on, for whoever decides where that is done.
-  [[nodiscard]] static std::size_t work_bytes(const GenerationInput& input);
+  [[nodiscard]] static std::size_t work_bytes(const std::variant<Conversation, Prompt>& prompt);
   // True where a grammar will be compiled.
   [[nodiscard]] static bool has_grammar(const GenerationInput& input);
 
   [[nodiscard]] const Vocabulary& vocabulary() const { return backend_->vocabulary(); }
 
  private:
+  // What the template makes of a conversation: its text, too.
+  [[nodiscard]] Result<std::vector<Token>> conversation_tokens(
+      const Conversation& conversation, std::string& text
+  ) const;
   [[nodiscard]] Status read_conversation(
       const Conversation& conversation, const GenerationInput& input, PreparedGeneration& out
   );

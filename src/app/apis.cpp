@@ -14,6 +14,7 @@
 #include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
+#include "frontend/codec/tokens/tokens_codec.h"
 
 namespace cortex::app {
 namespace {
@@ -36,6 +37,18 @@ std::vector<std::string> Application::degraded() const {
     if (!health.available || !health.faults.empty()) out.emplace_back("remote_registry");
   }
   return out;
+}
+
+void Application::build_openai(std::vector<frontend::Api>& out) {
+  frontend::openai::OpenAiOptions options;
+  options.created = unix_milliseconds() / 1000;
+  options.fingerprint = "fp_cortex_" CORTEX_VERSION;
+  openai_ = std::make_unique<frontend::openai::OpenAiCodec>(
+      model_catalog(), submit(), std::move(options)
+  );
+  out.push_back(openai_->make_api());
+  tokens_ = std::make_unique<frontend::tokens::TokensCodec>(model_catalog(), submit());
+  out.push_back(tokens_->make_api());
 }
 
 std::vector<frontend::Api> Application::build_apis() {
@@ -63,15 +76,7 @@ std::vector<frontend::Api> Application::build_apis() {
     );
     out.push_back(oip_->make_api());
   }
-  if (settings_.apis.openai) {
-    frontend::openai::OpenAiOptions options;
-    options.created = unix_milliseconds() / 1000;
-    options.fingerprint = "fp_cortex_" CORTEX_VERSION;
-    openai_ = std::make_unique<frontend::openai::OpenAiCodec>(
-        model_catalog(), submit(), std::move(options)
-    );
-    out.push_back(openai_->make_api());
-  }
+  if (settings_.apis.openai) build_openai(out);
   if (settings_.apis.anthropic) {
     anthropic_ = std::make_unique<frontend::anthropic::AnthropicCodec>(submit());
     out.push_back(anthropic_->make_api());

@@ -27,6 +27,7 @@
 #include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
+#include "frontend/codec/tokens/tokens_codec.h"
 #include "metrics/process_metrics.h"
 #include "registry/stored/store_source.h"
 #include "router/default_stages.h"

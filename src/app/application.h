@@ -56,6 +56,9 @@ class MlflowCodec;
 namespace cortex::frontend::registry_api {
 class RegistryCodec;
 }
+namespace cortex::frontend::tokens {
+class TokensCodec;
+}
 
 namespace cortex::app {
 
@@ -105,6 +108,7 @@ class Application {
   [[nodiscard]] frontend::ModelCatalog model_catalog();
   [[nodiscard]] std::vector<std::string> degraded() const;
   [[nodiscard]] frontend::Submit submit();
+  void build_openai(std::vector<frontend::Api>& out);
   [[nodiscard]] std::vector<frontend::Api> build_apis();
   [[nodiscard]] Status build_server();
   void collect_http(metrics::Exposition& out) const;
@@ -130,6 +134,7 @@ class Application {
   std::unique_ptr<KeyAuthenticator> authenticator_;
   std::unique_ptr<frontend::oip::OipCodec> oip_;
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
+  std::unique_ptr<frontend::tokens::TokensCodec> tokens_;
   std::unique_ptr<frontend::anthropic::AnthropicCodec> anthropic_;
   std::unique_ptr<frontend::ollama::OllamaCodec> ollama_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;

@@ -78,3 +78,11 @@ def test_errors(client):
         ask(client, extra_body={"temperature": 1.5})
     assert caught.value.body["error"]["type"] == "invalid_request_error"
     assert "temperature" in caught.value.body["error"]["message"]
+
+
+def test_tokens_are_counted_before_they_are_sent(client):
+    counted = client.messages.count_tokens(model=MODEL, system="You are brief.", messages=CITY)
+    usage = ask(client, system="You are brief.", max_tokens=1).usage
+    assert counted.input_tokens == usage.input_tokens + usage.cache_read_input_tokens
+    more = client.messages.count_tokens(model=MODEL, system="You are brief.", messages=CITY, tools=[WEATHER])
+    assert more.input_tokens >= counted.input_tokens

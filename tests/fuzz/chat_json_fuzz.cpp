@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is the body of every call that generates: OpenAI's chats and completions, Anthropic's
-// messages, Ollama's chats and generations.
+// messages, Ollama's chats and generations; and of those that ask for tokens.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/check.h"
 #include "frontend/codec/anthropic/messages_request.h"
 #include "frontend/codec/ollama/ollama_request.h"
 #include "frontend/codec/openai/generation_call.h"
+#include "frontend/codec/tokens/tokens_request.h"
 #include "request/buffer.h"
 
 namespace anthropic = cortex::frontend::anthropic;
 namespace ollama = cortex::frontend::ollama;
 namespace openai = cortex::frontend::openai;
+namespace tokens = cortex::frontend::tokens;
 
 namespace {
 
@@ -79,6 +83,17 @@ void check_others(std::string_view body) {
   if (read(generation)) check_settings(generation->input);
 }
 
+void check_tokens(std::string_view body) {
+  const auto tokenize = tokens::read_tokenize(body);
+  const auto detokenize = tokens::read_detokenize(body);
+  for (const cortex::Status& status : {tokenize.status(), detokenize.status()}) {
+    CHECK(
+        status.ok() || status.code() == cortex::Code::kInvalidArgument,
+        "the client's fault is named so"
+    );
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -86,5 +101,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 0) std::memcpy(body->data(), data, size);
   check_openai(body->text());
   check_others(body->text());
+  check_tokens(body->text());
   return 0;
 }

@@ -55,6 +55,11 @@ constexpr Schema kMessageSchemas[] = {
       "usage":{"type":"object","properties":{"input_tokens":{"type":"integer"},"output_tokens":{"type":"integer"},
         "cache_creation_input_tokens":{"type":"integer"},"cache_read_input_tokens":{"type":"integer"}}}}})"
     },
+    {"CountedTokens",
+     "application/json",
+     false,
+     R"({"type":"object","required":["input_tokens"],"properties":{"input_tokens":{"type":"integer"}}})"
+    },
     {"AnthropicEvent",
      "application/json",
      false,
@@ -64,6 +69,14 @@ constexpr Schema kMessageSchemas[] = {
       "content_block":{"type":"object"},"delta":{"type":"object"},"usage":{"type":"object"},
       "error":{"type":"object"}}})"},
 };
+
+Result<HttpReply> counted_answer(ResponsePart&& part, const std::shared_ptr<ResponseStream>&) {
+  const auto* output = std::get_if<TokenizeOutput>(&part);
+  if (output == nullptr) return internal("a servable answered a question about tokens otherwise");
+  HttpReply reply;
+  reply.body = R"({"input_tokens":)" + std::to_string(output->tokens.size()) + "}";
+  return reply;
+}
 
 }  // namespace
 
@@ -85,6 +98,15 @@ Api AnthropicCodec::make_api() {
   route.request_schema = "MessagesRequest";
   route.response_schema = "AnthropicMessage";
   route.event_schema = "AnthropicEvent";
+  Route& count = api.routes.emplace_back();
+  count.method = Method::kPost;
+  count.pattern = "/v1/messages/count_tokens";
+  count.scope = Scope::kInfer;
+  count.api = api.name;
+  count.summary = "Tokens that a conversation would begin with; max_tokens may be left out";
+  count.handler = [this](const std::shared_ptr<Exchange>& exchange) { count_tokens(exchange); };
+  count.request_schema = "MessagesRequest";
+  count.response_schema = "CountedTokens";
   return api;
 }
 
@@ -103,6 +125,20 @@ void AnthropicCodec::messages(const std::shared_ptr<Exchange>& exchange) const {
     return submit_streamed(submit_, exchange, std::move(requests), message_stream(std::move(plan)));
   }
   submit_collected(submit_, exchange, std::move(requests), message_collector(std::move(plan)));
+}
+
+void AnthropicCodec::count_tokens(const std::shared_ptr<Exchange>& exchange) const {
+  const HttpRequest& http = exchange->request();
+  Result<MessagesCall> call = read_counted_messages(http.body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  Result<ModelReference> reference = ModelReference::parse(call->model);
+  if (!reference.ok()) return exchange->fail(reference.status());
+  std::shared_ptr<Request> request = request_from(http);
+  request->model = std::move(*reference);
+  TokenizeInput input;
+  input.prompt = std::move(call->input.prompt);
+  request->input = std::move(input);
+  submit_unary(submit_, exchange, std::move(request), counted_answer);
 }
 
 }  // namespace cortex::frontend::anthropic

@@ -19,6 +19,7 @@ class AnthropicCodec {
 
  private:
   void messages(const std::shared_ptr<Exchange>& exchange) const;
+  void count_tokens(const std::shared_ptr<Exchange>& exchange) const;
 
   const Submit submit_;
 };

@@ -334,5 +334,30 @@ TEST(Messages, errors_are_anthropics) {
   EXPECT_EQ(model.ask("")->failure().code(), Code::kInternal) << "no end";
 }
 
+TEST(AnthropicCodec, counts_the_tokens_of_a_conversation) {
+  std::shared_ptr<const Request> asked;
+  ResponsePart answer = TokenizeOutput{{1, 2, 3}, {}, 64};
+  AnthropicCodec codec([&](std::shared_ptr<const Request> request,
+                           const std::shared_ptr<ResponseStream>& stream) {
+    asked = std::move(request);
+    stream->finish(ResponsePart(answer), Timings());
+  });
+  const Api api = codec.make_api();
+  const auto count = [&](std::string_view body) {
+    HttpRequest http;
+    http.body = body_of(body);
+    return call(api, Method::kPost, "/v1/messages/count_tokens", std::move(http));
+  };
+  constexpr std::string_view kBody =
+      R"({"model":"m","system":"s","messages":[{"role":"user","content":"hi"}],"tools":[{"name":"f"}]})";
+  EXPECT_EQ(count(kBody)->bytes(), R"({"input_tokens":3})");
+  const auto& input = std::get<TokenizeInput>(asked->input);
+  EXPECT_EQ(std::get<Conversation>(input.prompt).messages.size(), 2U);
+  EXPECT_EQ(std::get<Conversation>(input.prompt).tools.at(0).name, "f");
+  EXPECT_EQ(count(R"({"model":"m"})")->failure().field(), "messages");
+  answer = InferOutput();
+  EXPECT_EQ(count(kBody)->failure().code(), Code::kInternal);
+}
+
 }  // namespace
 }  // namespace cortex::frontend::anthropic

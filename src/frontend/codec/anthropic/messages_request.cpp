@@ -297,9 +297,9 @@ Status check_choice(const Conversation& conversation) {
   return known ? Status() : field_error("tool_choice.name", "the name of one of 'tools'");
 }
 
-Status settle(Draft& draft) {
+Status settle(Draft& draft, bool counted) {
   if (draft.call.model.empty()) return missing_field("model");
-  if (draft.call.input.tokens_max == 0) return missing_field("max_tokens");
+  if (!counted && draft.call.input.tokens_max == 0) return missing_field("max_tokens");
   Conversation& conversation = draft.conversation;
   if (conversation.messages.empty()) return missing_field("messages");
   CORTEX_RETURN_IF_ERROR(check_choice(conversation));
@@ -313,9 +313,7 @@ Status settle(Draft& draft) {
   return {};
 }
 
-}  // namespace
-
-Result<MessagesCall> read_messages(std::string_view padded_body) {
+Result<MessagesCall> read_body(std::string_view padded_body, bool counted) {
   HotJson json(padded_body);
   ondemand::object object;
   CORTEX_RETURN_IF_ERROR(json.object(object));
@@ -325,8 +323,18 @@ Result<MessagesCall> read_messages(std::string_view padded_body) {
     return read_field(key, value, seen, draft);
   }));
   CORTEX_RETURN_IF_ERROR(json.at_end());
-  CORTEX_RETURN_IF_ERROR(settle(draft));
+  CORTEX_RETURN_IF_ERROR(settle(draft, counted));
   return std::move(draft.call);
+}
+
+}  // namespace
+
+Result<MessagesCall> read_messages(std::string_view padded_body) {
+  return read_body(padded_body, false);
+}
+
+Result<MessagesCall> read_counted_messages(std::string_view padded_body) {
+  return read_body(padded_body, true);
 }
 
 }  // namespace cortex::frontend::anthropic

@@ -23,5 +23,8 @@ struct MessagesCall {
 // Reads a body that is followed by Buffer::kPadding readable bytes. kInvalidArgument names the
 // field at fault; docs/anthropic.md has the table of fields.
 [[nodiscard]] Result<MessagesCall> read_messages(std::string_view padded_body);
+// The body of POST /v1/messages/count_tokens: the same fields, and none but model and messages must
+// be there.
+[[nodiscard]] Result<MessagesCall> read_counted_messages(std::string_view padded_body);
 
 }  // namespace cortex::frontend::anthropic

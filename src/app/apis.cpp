@@ -14,6 +14,9 @@
 #include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
+#include "frontend/codec/responses/memory_book.h"
+#include "frontend/codec/responses/responses_codec.h"
+#include "frontend/codec/responses/stored_book.h"
 #include "frontend/codec/tokens/tokens_codec.h"
 
 namespace cortex::app {
@@ -39,6 +42,22 @@ std::vector<std::string> Application::degraded() const {
   return out;
 }
 
+// In the database where there is one, else in memory.
+void Application::build_response_book() {
+  if (settings_.responses.bytes == 0) return;
+  frontend::responses::ResponseBookOptions options;
+  options.bytes_max = settings_.responses.bytes;
+  options.now = unix_milliseconds;
+  if (!storage_) {
+    response_book_ = std::make_unique<frontend::responses::MemoryBook>(std::move(options));
+    return;
+  }
+  auto book =
+      std::make_unique<frontend::responses::StoredBook>(storage_->store(), std::move(options));
+  storage_->on_collect([raw = book.get()] { raw->trim(); });
+  response_book_ = std::move(book);
+}
+
 void Application::build_openai(std::vector<frontend::Api>& out) {
   frontend::openai::OpenAiOptions options;
   options.created = unix_milliseconds() / 1000;
@@ -49,6 +68,12 @@ void Application::build_openai(std::vector<frontend::Api>& out) {
   out.push_back(openai_->make_api());
   tokens_ = std::make_unique<frontend::tokens::TokensCodec>(model_catalog(), submit());
   out.push_back(tokens_->make_api());
+  build_response_book();
+  frontend::responses::ResponsesOptions answers;
+  answers.book = response_book_.get();
+  answers.ttl = settings_.responses.ttl;
+  responses_ = std::make_unique<frontend::responses::ResponsesCodec>(submit(), std::move(answers));
+  out.push_back(responses_->make_api());
 }
 
 std::vector<frontend::Api> Application::build_apis() {

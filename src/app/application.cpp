@@ -9,6 +9,7 @@
 #include "app/http_metrics.h"
 #include "app/model_prober.h"
 #include "app/registry_metrics.h"
+#include "app/response_metrics.h"
 #include "app/served_versions.h"
 #include "app/webhooks.h"
 #include "backend/llama/llama_engine.h"
@@ -27,6 +28,8 @@
 #include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
+#include "frontend/codec/responses/response_book.h"
+#include "frontend/codec/responses/responses_codec.h"
 #include "frontend/codec/tokens/tokens_codec.h"
 #include "metrics/process_metrics.h"
 #include "registry/stored/store_source.h"
@@ -157,6 +160,9 @@ void Application::build_metrics() {
       .set(1);
   metrics_.add_collector([this](metrics::Exposition& out) { lanes_.write(out); });
   metrics_.add_collector([this](metrics::Exposition& out) { collect_http(out); });
+  metrics_.add_collector([this](metrics::Exposition& out) {
+    if (response_book_) write_response_counts(out, response_book_->counts());
+  });
   if (storage_) {
     metrics_.add_collector([this](metrics::Exposition& out) {
       write_store_health(out, storage_->store().health());

@@ -56,6 +56,10 @@ class MlflowCodec;
 namespace cortex::frontend::registry_api {
 class RegistryCodec;
 }
+namespace cortex::frontend::responses {
+class ResponseBook;
+class ResponsesCodec;
+}  // namespace cortex::frontend::responses
 namespace cortex::frontend::tokens {
 class TokensCodec;
 }
@@ -108,6 +112,7 @@ class Application {
   [[nodiscard]] frontend::ModelCatalog model_catalog();
   [[nodiscard]] std::vector<std::string> degraded() const;
   [[nodiscard]] frontend::Submit submit();
+  void build_response_book();
   void build_openai(std::vector<frontend::Api>& out);
   [[nodiscard]] std::vector<frontend::Api> build_apis();
   [[nodiscard]] Status build_server();
@@ -135,6 +140,8 @@ class Application {
   std::unique_ptr<frontend::oip::OipCodec> oip_;
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
   std::unique_ptr<frontend::tokens::TokensCodec> tokens_;
+  std::unique_ptr<frontend::responses::ResponseBook> response_book_;  // null: none are kept
+  std::unique_ptr<frontend::responses::ResponsesCodec> responses_;
   std::unique_ptr<frontend::anthropic::AnthropicCodec> anthropic_;
   std::unique_ptr<frontend::ollama::OllamaCodec> ollama_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;

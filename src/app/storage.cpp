@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "connectors/webhook.h"
+#include "frontend/codec/responses/response_table.h"
 #include "registry/catalog/catalog_schema.h"
 #include "registry/signing/signature_policy.h"
 #include "store/artifact_index.h"
@@ -131,6 +132,16 @@ Storage::Storage(
 
 Storage::~Storage() { end_.close(); }
 
+void Storage::on_collect(std::function<void()> more) {
+  MutexLock lock(mutex_);
+  more_ = std::move(more);
+}
+
+std::function<void()> Storage::collected_too() {
+  MutexLock lock(mutex_);
+  return more_;
+}
+
 void Storage::collect() {
   std::vector<bool> none;
   std::size_t turn = 0;
@@ -143,6 +154,7 @@ void Storage::collect() {
     });
     if (!trimmed.ok()) log::warning("trimming the change feed", {{"error", trimmed.to_string()}});
     if (!expired.ok()) log::warning("expiring uploads", {{"error", expired.to_string()}});
+    if (const auto more = collected_too()) more();
     say_collected(store::collect_artifacts(*store_, *artifacts_, kCollectGrace));
     if (turn++ % kStraysEvery != 0) continue;
     say_collected(store::remove_strays(*store_, *artifacts_, kCollectGrace));
@@ -158,6 +170,7 @@ std::vector<store::Schema> storage_schemas() {
       registry::signing_schema(),
       connectors::webhook_schema(),
       store::replay_schema(),
+      frontend::responses::response_schema(),
   };
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "app/data_lock.h"
 #include "base/mailbox.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/thread.h"
 #include "config/settings.h"
@@ -30,6 +32,8 @@ class Storage {
   [[nodiscard]] store::Store& store() { return *store_; }
   [[nodiscard]] store::ArtifactStore& artifacts() { return *artifacts_; }
   [[nodiscard]] const std::filesystem::path& models() const { return models_; }
+  // Called with every collection, on its thread. Set at most once.
+  void on_collect(std::function<void()> more);
 
  private:
   Storage(
@@ -39,12 +43,15 @@ class Storage {
       std::filesystem::path models
   );
   void collect();
+  [[nodiscard]] std::function<void()> collected_too();
 
   const DataLock lock_;
   const std::unique_ptr<store::ArtifactStore> artifacts_;
   const std::unique_ptr<store::Store> store_;  // its works may use the artifacts: ends before them
   const std::filesystem::path models_;
   Mailbox<bool> end_{1};
+  Mutex mutex_;  // set once, while the thread runs already
+  std::function<void()> more_ GUARDED_BY(mutex_);
   Thread collector_;
 };
 

@@ -225,6 +225,14 @@ const Setting kTable[] = {
      "Serve without keys on an address that others can reach.",
      SwitchTarget{CORTEX_MEMBER(auth.insecure)}},
 
+    {"responses.ttl", "", "CORTEX_RESPONSES_TTL",
+     "How long an answer of /v1/responses can be found again and gone on from.",
+     TimeTarget{CORTEX_MEMBER(responses.ttl), milliseconds(1000), 3650 * kDay}},
+    {"responses.bytes", "", "CORTEX_RESPONSES_BYTES",
+     "What is kept of them at most, in the database, or in memory where there is no data folder; 0 keeps none. "
+     "Over it the key that holds the most loses the conversation that it used longest ago.",
+     BytesTarget{CORTEX_MEMBER(responses.bytes), 0, 1024 * kGiB}},
+
     {"apis.open_inference", "", "CORTEX_APIS_OPEN_INFERENCE",
      "The Open Inference Protocol under /v2.",
      SwitchTarget{CORTEX_MEMBER(apis.open_inference)}},

@@ -117,6 +117,12 @@ struct WebhookSettings {
   std::uint64_t log_deliveries = 100;
 };
 
+// What is kept of answers of /v1/responses.
+struct ResponseSettings {
+  std::chrono::milliseconds ttl{30ll * 86'400'000};
+  std::uint64_t bytes = 256ull << 20;  // 0: nothing is kept
+};
+
 struct OnnxSettings {
   std::string library;  // empty: found beside the program or by the system
 };
@@ -158,6 +164,7 @@ struct Settings {
   TrackingSettings tracking;
   SigningSettings signing;
   WebhookSettings webhooks;
+  ResponseSettings responses;
   OnnxSettings onnx;
   AuthSettings auth;
   ApiSettings apis;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is the body of every call that generates: OpenAI's chats and completions, Anthropic's
-// messages, Ollama's chats and generations; and of those that ask for tokens.
+// messages, Ollama's chats and generations, OpenAI's responses; and of those that ask for tokens.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,12 +13,14 @@
 #include "frontend/codec/anthropic/messages_request.h"
 #include "frontend/codec/ollama/ollama_request.h"
 #include "frontend/codec/openai/generation_call.h"
+#include "frontend/codec/responses/responses_request.h"
 #include "frontend/codec/tokens/tokens_request.h"
 #include "request/buffer.h"
 
 namespace anthropic = cortex::frontend::anthropic;
 namespace ollama = cortex::frontend::ollama;
 namespace openai = cortex::frontend::openai;
+namespace responses = cortex::frontend::responses;
 namespace tokens = cortex::frontend::tokens;
 
 namespace {
@@ -83,6 +85,32 @@ void check_others(std::string_view body) {
   if (read(generation)) check_settings(generation->input);
 }
 
+// What is kept of a response reads back as it was.
+void check_items(const std::vector<responses::Item>& items) {
+  CHECK(!items.empty() && items.size() <= responses::kItemsMax, "bounded");
+  std::string kept;
+  responses::append_items(kept, items);
+  std::vector<responses::Item> again;
+  CHECK(responses::read_kept_items(kept, again).ok(), "our own list can be read");
+  std::string twice;
+  responses::append_items(twice, again);
+  CHECK(kept == twice, "and says the same");
+  std::vector<cortex::Message> messages;
+  responses::append_messages(items, messages);
+  CHECK(messages.size() <= items.size(), "items of a turn are one message");
+}
+
+void check_responses(std::string_view body) {
+  const auto call = responses::read_responses(body);
+  if (!read(call)) return;
+  check_settings(call->generation);
+  check_items(call->input);
+  for (const std::string_view text :
+       {call->echo.tools, call->echo.tool_choice, call->echo.format, call->echo.metadata}) {
+    CHECK(text.find('\n') == std::string_view::npos, "events are lines");
+  }
+}
+
 void check_tokens(std::string_view body) {
   const auto tokenize = tokens::read_tokenize(body);
   const auto detokenize = tokens::read_detokenize(body);
@@ -101,6 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 0) std::memcpy(body->data(), data, size);
   check_openai(body->text());
   check_others(body->text());
+  check_responses(body->text());
   check_tokens(body->text());
   return 0;
 }

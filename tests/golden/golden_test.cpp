@@ -12,6 +12,7 @@
 #include "app/http_metrics.h"
 #include "app/lane_directory.h"
 #include "app/registry_metrics.h"
+#include "app/response_metrics.h"
 #include "app/served_versions.h"
 #include "app/server_metrics.h"
 #include "app/storage.h"
@@ -63,6 +64,7 @@ std::string metric_list() {
   });
   registry.add_collector([](metrics::Exposition& out) { app::write_signature_counts(out, {}); });
   registry.add_collector([](metrics::Exposition& out) { app::write_webhook_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) { app::write_response_counts(out, {}); });
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
   RequestRecord record;

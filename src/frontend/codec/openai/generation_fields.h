@@ -55,9 +55,12 @@ class GenerationReader {
   [[nodiscard]] Status read(std::string_view padded_body);
   [[nodiscard]] GenerationDraft& draft() { return draft_; }
 
- private:
+  // The two halves of read(), for an API with a draft of its own: each field that it does not read
+  // itself, then the checks.
   [[nodiscard]] Status take(std::string_view key, simdjson::ondemand::value value);
   [[nodiscard]] Status finish();
+
+ private:
   [[nodiscard]] Status note(std::string_view name);
 
   const std::span<const GenerationField> own_;

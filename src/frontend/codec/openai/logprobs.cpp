@@ -102,8 +102,8 @@ std::size_t characters(std::string_view bytes) {
 
 }  // namespace
 
-void append_chat_logprobs(std::string& out, std::span<const TokenText> tokens) {
-  append_list(out, R"({"content":[)", tokens, [&](const TokenText& token) {
+void append_token_list(std::string& out, std::span<const TokenText> tokens) {
+  append_list(out, "[", tokens, [&](const TokenText& token) {
     append_chat_token(out, token.bytes, token.logprob);
     out.append(R"(,"top_logprobs":[)");
     for (std::size_t i = 0; i < token.top.size(); ++i) {
@@ -113,6 +113,11 @@ void append_chat_logprobs(std::string& out, std::span<const TokenText> tokens) {
     }
     out.append("]}");
   });
+}
+
+void append_chat_logprobs(std::string& out, std::span<const TokenText> tokens) {
+  out.append(R"({"content":)");
+  append_token_list(out, tokens);
   out.append(R"(,"refusal":null})");
 }
 

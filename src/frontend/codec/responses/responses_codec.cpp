@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/codec/responses/responses_codec.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "base/json_text.h"
+#include "frontend/codec/detail/request_fields.h"
+#include "frontend/codec/openai/openai_error.h"
+#include "frontend/codec/responses/input_list.h"
+#include "frontend/codec/responses/responses_reply.h"
+#include "frontend/codec/responses/schemas.h"
+#include "frontend/codec/streamed_call.h"
+#include "frontend/codec/unary_call.h"
+#include "request/model_reference.h"
+
+namespace cortex::frontend::responses {
+namespace {
+
+void reply_text(Exchange& exchange, std::string body) {
+  HttpReply reply;
+  reply.body = std::move(body);
+  exchange.reply(std::move(reply));
+}
+
+// OpenAI's words for it.
+Status no_previous(const std::string& id) {
+  return invalid_argument("Previous response with id '" + id + "' not found.")
+      .with_reason("previous_response_not_found")
+      .with_field("previous_response_id");
+}
+
+Status read_turns(const std::vector<std::string>& turns, std::vector<Item>& items) {
+  std::size_t bytes = 0;
+  for (const std::string& turn : turns) bytes += turn.size();
+  if (bytes > kConversationBytesMax) {
+    return invalid_argument(
+               "the conversation has " + std::to_string(bytes) + " bytes; the limit is " +
+               std::to_string(kConversationBytesMax)
+    )
+        .with_field("previous_response_id");
+  }
+  for (const std::string& turn : turns) CORTEX_RETURN_IF_ERROR(read_kept_items(turn, items));
+  if (items.size() <= kConversationItemsMax) return {};
+  return invalid_argument(
+             "the conversation has " + std::to_string(items.size()) + " items; the limit is " +
+             std::to_string(kConversationItemsMax)
+  )
+      .with_field("previous_response_id");
+}
+
+// What a call came to stands behind the call.
+Status check_outputs(const std::vector<Item>& items) {
+  std::vector<std::string_view> calls;
+  for (const Item& item : items) {
+    if (item.kind == Item::Kind::kCall) calls.push_back(item.call_id);
+    if (item.kind != Item::Kind::kCallOutput) continue;
+    if (std::find(calls.begin(), calls.end(), item.call_id) != calls.end()) continue;
+    return invalid_argument(
+               "No tool call found for function call output with call_id " + item.call_id + "."
+    )
+        .with_field("input");
+  }
+  return {};
+}
+
+void name_items(std::vector<Item>& items, const std::string& stem) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!items[i].id.empty()) continue;
+    const bool message = items[i].kind == Item::Kind::kMessage;
+    items[i].id = (message ? "msg_" : "item_") + stem + "i" + std::to_string(i);
+  }
+}
+
+}  // namespace
+
+std::string random_stem() {
+  std::array<unsigned char, 16> raw{};
+  CHECK(
+      ::getrandom(raw.data(), raw.size(), 0) == static_cast<ssize_t>(raw.size()),
+      "the system gives random bytes"
+  );
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const unsigned char byte : raw) {
+    out.push_back(kDigits[byte >> 4]);
+    out.push_back(kDigits[byte & 15]);
+  }
+  return out;
+}
+
+ResponsesCodec::ResponsesCodec(Submit submit, ResponsesOptions options)
+    : submit_(std::move(submit)), options_(std::move(options)) {}
+
+struct ResponsesCodec::Entry {
+  Method method;
+  std::string_view pattern;
+  Scope scope;
+  std::string_view summary;
+  void (ResponsesCodec::*handler)(const ExchangePtr&) const;
+  std::string_view request_schema;
+  std::string_view response_schema;
+  std::string_view event_schema = {};
+  std::span<const RouteParameter> parameters = {};
+};
+
+const ResponsesCodec::Entry ResponsesCodec::kEntries[] = {
+    {Method::kPost,
+     "/v1/responses",
+     Scope::kInfer,
+     "Go on with a conversation that is kept; with `stream` as events",
+     &ResponsesCodec::create,
+     "ResponsesRequest",
+     "OpenAiResponse",
+     "OpenAiResponseEvent"},
+    {Method::kGet,
+     "/v1/responses/{response_id}",
+     Scope::kInfer,
+     "A kept response",
+     &ResponsesCodec::get,
+     {},
+     "OpenAiResponse"},
+    {Method::kDelete,
+     "/v1/responses/{response_id}",
+     Scope::kInfer,
+     "Forget a kept response",
+     &ResponsesCodec::remove,
+     {},
+     "DeletedResponse"},
+    {Method::kPost,
+     "/v1/responses/{response_id}/cancel",
+     Scope::kInfer,
+     "Refused: no response is made in the background",
+     &ResponsesCodec::cancel,
+     {},
+     "OpenAiResponse"},
+    {Method::kGet,
+     "/v1/responses/{response_id}/input_items",
+     Scope::kInfer,
+     "What a kept response answered",
+     &ResponsesCodec::input_items,
+     {},
+     "ResponseInputItems",
+     {},
+     kInputListParameters},
+};
+
+Api ResponsesCodec::make_api() {
+  Api api;
+  api.name = "responses";
+  api.error_body = [](int, const Status& status) { return openai::error_text(status); };
+  api.error_schema = "OpenAiError";
+  api.schemas = responses_schemas();
+  for (const Entry& entry : kEntries) {
+    Route& route = api.routes.emplace_back();
+    route.method = entry.method;
+    route.pattern = entry.pattern;
+    route.scope = entry.scope;
+    route.api = api.name;
+    route.summary = entry.summary;
+    route.handler = [this, handler = entry.handler](const ExchangePtr& exchange) {
+      (this->*handler)(exchange);
+    };
+    route.request_schema = entry.request_schema;
+    route.response_schema = entry.response_schema;
+    route.event_schema = entry.event_schema;
+    route.parameters = entry.parameters;
+  }
+  return api;
+}
+
+void ResponsesCodec::create(const ExchangePtr& exchange) const {
+  const HttpRequest& http = exchange->request();
+  Result<ResponsesCall> read = read_responses(http.body->text());
+  if (!read.ok()) return exchange->fail(read.status());
+  if (read->previous.empty()) return start(exchange, *read, {});
+  if (options_.book == nullptr) return exchange->fail(no_previous(read->previous));
+  const auto call = std::make_shared<ResponsesCall>(std::move(*read));
+  options_.book->conversation(
+      ResponseOwner::of(http.principal),
+      call->previous,
+      [this, exchange, call](Result<Turns> turns) {
+        const auto kept = std::make_shared<Result<Turns>>(std::move(turns));
+        exchange->post([this, exchange, call, kept] { go_on(exchange, call, std::move(*kept)); });
+      }
+  );
+}
+
+void ResponsesCodec::go_on(const ExchangePtr& exchange, const CallPtr& call, Result<Turns> turns)
+    const {
+  if (turns.status().code() == Code::kNotFound) return exchange->fail(no_previous(call->previous));
+  if (!turns.ok()) return exchange->fail(turns.status());
+  std::vector<Item> before;
+  if (Status status = read_turns(*turns, before); !status.ok()) return exchange->fail(status);
+  start(exchange, *call, std::move(before));
+}
+
+void ResponsesCodec::start(
+    const ExchangePtr& exchange, ResponsesCall& call, std::vector<Item> items
+) const {
+  const HttpRequest& http = exchange->request();
+  auto reference = ModelReference::parse(call.model);
+  if (!reference.ok()) return exchange->fail(reference.status().with_field("model"));
+  ResponsePlan plan;
+  plan.stem = options_.draw();
+  plan.id = "resp_" + plan.stem;
+  name_items(call.input, plan.stem);
+  if (call.store && options_.book != nullptr) plan.keep = keeper(exchange, call, plan.id);
+  plan.created = options_.now() / 1000;
+  plan.model = call.model;
+  plan.previous = call.previous;
+  plan.parallel_tool_calls = call.conversation.parallel_tool_calls;
+
+  items.insert(
+      items.end(),
+      std::make_move_iterator(call.input.begin()),
+      std::make_move_iterator(call.input.end())
+  );
+  if (Status status = check_outputs(items); !status.ok()) return exchange->fail(status);
+  std::vector<Message>& messages = call.conversation.messages;
+  if (!call.echo.instructions.empty()) {
+    Message& system = messages.emplace_back();
+    system.role = Role::kSystem;
+    system.content = call.echo.instructions;
+  }
+  append_messages(items, messages);
+  plan.echo = std::move(call.echo);
+  call.generation.prompt = std::move(call.conversation);
+  std::shared_ptr<Request> request = request_from(http);
+  request->model = std::move(*reference);
+  request->input = std::move(call.generation);
+  Requests requests{std::move(request)};
+  if (call.stream) {
+    return submit_streamed(
+        submit_, exchange, std::move(requests), response_stream(std::move(plan))
+    );
+  }
+  submit_collected(submit_, exchange, std::move(requests), response_collector(std::move(plan)));
+}
+
+std::function<bool(std::string, std::string)> ResponsesCodec::keeper(
+    const ExchangePtr& exchange, const ResponsesCall& call, const std::string& id
+) const {
+  KeptResponse response;
+  response.id = id;
+  response.previous = call.previous;
+  response.owner = ResponseOwner::of(exchange->request().principal);
+  append_items(response.input, call.input);
+  return [this, response = std::move(response)](std::string body, std::string output) mutable {
+    response.created_at = options_.now();
+    response.expires_at = response.created_at + options_.ttl.count();
+    response.body = std::move(body);
+    response.output = std::move(output);
+    return options_.book->keep(std::move(response));
+  };
+}
+
+void ResponsesCodec::find_and_reply(
+    const ExchangePtr& exchange,
+    std::function<Result<std::string>(const HttpRequest&, const KeptResponse&)> write
+) const {
+  const HttpRequest& http = exchange->request();
+  const std::string& id = http.path_values.at(0);
+  if (options_.book == nullptr) return exchange->fail(no_such_response(id));
+  options_.book->find(
+      ResponseOwner::of(http.principal),
+      id,
+      [exchange, write = std::move(write)](Result<KeptResponse> found) {
+        if (!found.ok()) return exchange->fail(found.status());
+        Result<std::string> body = write(exchange->request(), *found);
+        if (!body.ok()) return exchange->fail(body.status());
+        reply_text(*exchange, std::move(*body));
+      }
+  );
+}
+
+void ResponsesCodec::get(const ExchangePtr& exchange) const {
+  if (exchange->request().query.find("stream=true") != std::string::npos) {
+    return exchange->fail(unsupported_field(
+        "stream", "a kept response is given whole: it was streamed when it was made"
+    ));
+  }
+  find_and_reply(exchange, [](const HttpRequest&, const KeptResponse& response) {
+    return Result<std::string>(response.body);
+  });
+}
+
+void ResponsesCodec::cancel(const ExchangePtr& exchange) const {
+  find_and_reply(exchange, [](const HttpRequest&, const KeptResponse&) {
+    return Result<std::string>(
+        invalid_argument("Cannot cancel a synchronous response: none is made in the background.")
+    );
+  });
+}
+
+void ResponsesCodec::input_items(const ExchangePtr& exchange) const {
+  const Result<InputListQuery> query = read_input_list_query(exchange->request().query);
+  if (!query.ok()) return exchange->fail(query.status());
+  find_and_reply(exchange, [query = *query](const HttpRequest&, const KeptResponse& response) {
+    return input_list(response.input, query);
+  });
+}
+
+void ResponsesCodec::remove(const ExchangePtr& exchange) const {
+  const HttpRequest& http = exchange->request();
+  const std::string& id = http.path_values.at(0);
+  if (options_.book == nullptr) return exchange->fail(no_such_response(id));
+  options_.book->remove(ResponseOwner::of(http.principal), id, [exchange](const Status& status) {
+    if (!status.ok()) return exchange->fail(status);
+    std::string body = R"({"id":)";
+    append_json_string(body, exchange->request().path_values.at(0));
+    reply_text(*exchange, body.append(R"(,"object":"response","deleted":true})"));
+  });
+}
+
+}  // namespace cortex::frontend::responses

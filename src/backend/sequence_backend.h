@@ -65,6 +65,8 @@ class SequenceAdapter {
  public:
   virtual ~SequenceAdapter() = default;
   [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
+  // Names the file's content as SequenceModel::digest does.
+  [[nodiscard]] virtual const std::string& digest() const = 0;
 };
 
 // One token of a step. Positions of a sequence go up by one.

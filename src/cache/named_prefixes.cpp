@@ -9,13 +9,13 @@
 namespace cortex::cache {
 namespace {
 
-constexpr std::size_t kNameBytesMax = 128;
+constexpr std::size_t kNameBytesMax = 512;
 
 }  // namespace
 
 Status NamedPrefixes::add(NamedPrefix prefix) {
   if (prefix.name.empty() || prefix.name.size() > kNameBytesMax) {
-    return invalid_argument("the name of a prefix has 1 to 128 characters");
+    return invalid_argument("the name of a prefix has 1 to 512 characters");
   }
   if (prefix.tokens.empty()) return invalid_argument("a prefix has at least one token");
   if (entries_.contains(prefix.name)) {

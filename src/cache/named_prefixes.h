@@ -34,7 +34,7 @@ class NamedPrefixes {
  public:
   explicit NamedPrefixes(NamedPrefixLimits limits) : limits_(limits) {}
 
-  // Takes a name without holding anything yet. kInvalidArgument: a name of 1 to 128 characters and
+  // Takes a name without holding anything yet. kInvalidArgument: a name of 1 to 512 characters and
   // some tokens are needed · kAlreadyExists · kResourceExhausted names the limit.
   [[nodiscard]] Status add(NamedPrefix prefix);
   // False when there is no such name. Its cells can be evicted from now on.
@@ -57,6 +57,8 @@ class NamedPrefixes {
   // By name.
   [[nodiscard]] std::vector<NamedPrefix> list() const;
   [[nodiscard]] std::size_t tokens_held() const;
+  // All of them are held whole.
+  [[nodiscard]] bool complete() const { return tokens_held() == tokens_; }
 
  private:
   struct Entry {

@@ -347,7 +347,12 @@ std::optional<PrefixStore::Found> PrefixStore::find(
   if (hit.entry == nullptr || hit.tokens < inner_->options.tokens_min) return std::nullopt;
   const Entry& entry = *hit.entry;
   return Found{
-      hit.entry, hit.tokens, entry.key.tokens.size(), entry.state_bytes, entry.state != nullptr
+      hit.entry,
+      hit.tokens,
+      entry.key.tokens.size(),
+      entry.state_bytes,
+      entry.state != nullptr,
+      entry.disk_use != 0,
   };
 }
 

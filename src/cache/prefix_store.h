@@ -73,6 +73,7 @@ class PrefixStore {
     std::size_t cells = 0;   // that restoring it takes, before the rest is cut off again
     std::uint64_t bytes = 0;
     bool in_memory = false;
+    bool on_disk = false;
   };
 
   explicit PrefixStore(PrefixStoreOptions options);

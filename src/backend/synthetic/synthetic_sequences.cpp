@@ -23,13 +23,16 @@ class SyntheticAdapter final : public SequenceAdapter {
  public:
   explicit SyntheticAdapter(const std::string& text) : bytes_(text.size()) {
     for (const char c : text) identity_ = join_bits(identity_, static_cast<unsigned char>(c));
+    digest_ = std::to_string(identity_);
   }
   [[nodiscard]] std::size_t memory_bytes() const override { return bytes_; }
+  [[nodiscard]] const std::string& digest() const override { return digest_; }
   [[nodiscard]] std::uint64_t identity() const { return identity_; }
 
  private:
   std::size_t bytes_;
   std::uint64_t identity_ = 0;
+  std::string digest_;
 };
 
 std::uint64_t adapter_of(const SequenceStep& step) {

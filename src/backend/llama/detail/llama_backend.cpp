@@ -20,14 +20,22 @@ namespace cortex::backend {
 class LlamaAdapter final : public SequenceAdapter {
  public:
   LlamaAdapter(
-      std::shared_ptr<LlamaWeights> weights, llama_adapter_lora* adapter, std::size_t bytes
+      std::shared_ptr<LlamaWeights> weights,
+      llama_adapter_lora* adapter,
+      std::size_t bytes,
+      std::string digest
   )
-      : weights_(std::move(weights)), adapter_(adapter), bytes_(bytes), number_(++numbers) {}
+      : weights_(std::move(weights)),
+        adapter_(adapter),
+        bytes_(bytes),
+        digest_(std::move(digest)),
+        number_(++numbers) {}
   ~LlamaAdapter() override {
     MutexLock lock(weights_->adapters());
     weights_->api().llama_adapter_lora_free(adapter_);
   }
   [[nodiscard]] std::size_t memory_bytes() const override { return bytes_; }
+  [[nodiscard]] const std::string& digest() const override { return digest_; }
   [[nodiscard]] llama_adapter_lora* adapter() const { return adapter_; }
   [[nodiscard]] std::uint64_t number() const { return number_; }
 
@@ -36,6 +44,7 @@ class LlamaAdapter final : public SequenceAdapter {
   const std::shared_ptr<LlamaWeights> weights_;
   llama_adapter_lora* const adapter_;
   const std::size_t bytes_;
+  const std::string digest_;
   const std::uint64_t number_;
 };
 
@@ -405,6 +414,7 @@ Result<std::shared_ptr<const SequenceAdapter>> LlamaBackend::load_adapter(
   std::error_code error;
   const std::size_t bytes = std::filesystem::file_size(file, error);
   if (error) return invalid_argument(file.filename().string() + " cannot be read");
+  CORTEX_ASSIGN_OR_RETURN(std::string digest, model_digest(file));
   const LlamaErrors errors;
   llama_adapter_lora* adapter = nullptr;
   std::string thrown;
@@ -421,7 +431,7 @@ Result<std::shared_ptr<const SequenceAdapter>> LlamaBackend::load_adapter(
     return invalid_argument(file.filename().string() + ": " + (why.empty() ? "no adapter" : why));
   }
   return std::shared_ptr<const SequenceAdapter>(
-      std::make_shared<LlamaAdapter>(weights_, adapter, bytes)
+      std::make_shared<LlamaAdapter>(weights_, adapter, bytes, std::move(digest))
   );
 }
 

@@ -13,6 +13,7 @@ namespace cortex::backend {
 // A named prefix as the lane of a language model keeps it.
 struct SequencePrefix {
   std::string name;
+  std::string workspace = "default";
   std::string tenant = "default";
   std::string adapter;
   float adapter_scale = 1;

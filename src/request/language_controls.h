@@ -15,8 +15,9 @@ namespace cortex {
 // A beginning that many prompts have, and that stays in the model's memory: a persona.
 struct PrefixRequest {
   std::string name;
-  std::string tenant = "default";  // whose prompts may begin with it
-  std::string adapter;             // empty: the base model
+  std::string workspace = "default";  // whose prompts may begin with it
+  std::string tenant = "default";
+  std::string adapter;  // empty: the base model
   float adapter_scale = 1;
   std::string cache_salt;
   std::variant<Conversation, Prompt> prompt;  // a conversation: to the end of its last message

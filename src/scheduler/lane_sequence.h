@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/sequence_backend.h"
 #include "base/clock.h"
+#include "cache/prefix_store.h"
 #include "cache/prefix_tree.h"
 #include "request/request.h"
 #include "request/response_stream.h"
@@ -55,6 +57,23 @@ struct SequenceDraft {
   std::size_t matched = 0;      // of these, alike
   std::vector<Token> tokens;    // that would come next
   std::vector<double> chances;  // that all up to each of them do
+};
+
+// A prefix with a name on its way into the lane.
+struct PrefixArrival {
+  std::string name;
+  cache::PrefixSpace space;
+  std::vector<Token> tokens;
+  std::shared_ptr<const NamedAdapter> adapter;  // null: the base model
+  float adapter_scale = 1;
+};
+
+// The state of a prefix that the store gave back.
+struct RecalledState {
+  cache::PrefixStore::State bytes;
+  std::size_t tokens = 0;  // of the prompt, but for its last
+  std::size_t cells = 0;   // that it takes before what is beyond them is cut off
+  bool from_disk = false;
 };
 
 struct Generation;
@@ -129,6 +148,13 @@ struct Generation {
   bool listens = false;  // on_room was set
   bool forgets = false;  // its adapter was removed: it leaves nothing in the prefix tree
   bool stalled = false;  // the reader is so slow that the sequences pause
+
+  // No request, but the lane itself that reads a prefix which has this name; it draws nothing.
+  std::string prefix_name;
+  // Until then it waits for a state from the disk, in no queue.
+  std::optional<TimePoint> recalls_until;
+  std::size_t recalled_bytes = 0;         // of that state
+  std::optional<RecalledState> recalled;  // and when it has come
 
   [[nodiscard]] const SequenceInput& input() const {
     return std::get<SequenceInput>(request->input);

@@ -2,20 +2,16 @@
 #include "scheduler/sequence_core.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "scheduler/actions/actions.h"
+#include "scheduler/prefix_space.h"
 
 namespace cortex::scheduler {
 namespace {
 
 // Clients leave and readers come back without a call; with nothing to run the lane looks again.
 constexpr Duration kLookAgain = std::chrono::milliseconds(20);
-
-// Of an adapter; what lies in further ones is never found again once it was removed, and evicted
-// in its turn.
-constexpr std::size_t kSpacesMax = 1024;
 
 // Without a class of its own a request stands behind those of class 1 and before all others.
 constexpr std::size_t kDefaultClass = 2;
@@ -28,19 +24,8 @@ std::size_t level_of(const Request& request) {
   return std::max(most, asked) - 1;
 }
 
-// Parts of a name that a client chose cannot pretend to be two.
-std::string joined(std::string_view first, std::string_view second) {
-  return std::to_string(first.size()) + ":" + std::string(first) + std::string(second);
-}
-
 std::string flow_of(const Principal& principal) {
-  return joined(joined(principal.workspace, principal.tenant), principal.key);
-}
-
-std::string adapter_key(const NamedAdapter& adapter, float scale) {
-  char text[32];
-  std::snprintf(text, sizeof text, "*%a", static_cast<double>(scale));
-  return adapter.name + "@" + std::to_string(adapter.number) + text;
+  return joined_names(joined_names(principal.workspace, principal.tenant), principal.key);
 }
 
 TimePoint queue_end(const Request& request, TimePoint now) {
@@ -64,26 +49,47 @@ void SequenceCore::add(SequenceArrival arrival) {
   generation->ticket = ++state_.tickets;
   generation->flow = flow_of(request.principal);
   generation->level = level_of(request);
-  generation->space.tenant = joined(request.principal.workspace, request.principal.tenant);
-  generation->space.salt = input.cache_salt;
-  if (arrival.adapter) {
-    generation->space.adapter = adapter_key(*arrival.adapter, input.adapter_scale);
-    auto& spaces = state_.spaces[arrival.adapter->number];
-    if (spaces.size() < kSpacesMax) spaces.insert(generation->space);
-  }
+  generation->space = prefix_space(
+      joined_names(request.principal.workspace, request.principal.tenant),
+      input.cache_salt,
+      arrival.adapter.get(),
+      input.adapter_scale
+  );
+  state_.know_space(generation->space, arrival.adapter, input.adapter_scale);
   generation->seed = input.sampling.seed ? *input.sampling.seed : state_.random();
   generation->enqueued = now;
   generation->expires = queue_end(request, now);
   generation->request = std::move(arrival.request);
   generation->stream = std::move(arrival.stream);
   generation->adapter = std::move(arrival.adapter);
-  FairEntry entry;
-  entry.ticket = generation->ticket;
-  entry.flow = generation->flow;
-  entry.level = generation->level;
-  entry.deadline = request.deadline;
-  state_.queue.push(std::move(entry));
-  state_.waiting.emplace(generation->ticket, std::move(generation));
+  Generation& waiting = *generation;
+  state_.waiting.emplace(waiting.ticket, std::move(generation));
+  if (!actions::recall(state_, waiting, now)) actions::enqueue(state_, waiting);
+}
+
+void SequenceCore::add_prefix(PrefixArrival arrival) {
+  state_.know_space(arrival.space, arrival.adapter, arrival.adapter_scale);
+  cache::NamedPrefix prefix;
+  prefix.name = arrival.name;
+  prefix.space = arrival.space;
+  prefix.tokens = arrival.tokens;
+  const Status status = state_.named.add(std::move(prefix));
+  CHECK(status.ok(), "who takes a name knows that it is free");
+  state_.named_after = {};
+  std::string name = arrival.name;
+  state_.named_arrivals.emplace(std::move(name), std::move(arrival));
+}
+
+void SequenceCore::remove_prefix(const std::string& name) {
+  state_.named.remove(name);
+  state_.named_arrivals.erase(name);
+  if (state_.named_next && state_.named_next->prefix_name == name) {
+    actions::drop_recalled(state_, *state_.named_next);
+    state_.named_next.reset();
+  }
+  for (const auto& generation : state_.running) {
+    if (generation->prefix_name == name) generation->stream->cancel();
+  }
 }
 
 void SequenceCore::forget_adapter(const NamedAdapter& adapter) {
@@ -95,7 +101,16 @@ void SequenceCore::forget_adapter(const NamedAdapter& adapter) {
   const auto known = state_.spaces.find(adapter.number);
   if (known == state_.spaces.end()) return;
   for (const cache::PrefixSpace& space : known->second) {
+    for (const cache::NamedPrefix& prefix : state_.named.list()) {
+      if (prefix.space == space) remove_prefix(prefix.name);
+    }
+    if (const auto stored = state_.stored_space(space); stored && state_.store) {
+      state_.store->forget(*stored);
+    }
     apply_moves(state_, state_.tree.forget(space));
+  }
+  for (const cache::PrefixSpace& space : known->second) {
+    state_.stored_adapters.erase(space.adapter);
   }
   state_.spaces.erase(known);
 }
@@ -103,12 +118,15 @@ void SequenceCore::forget_adapter(const NamedAdapter& adapter) {
 SequenceCore::Turn SequenceCore::plan(TimePoint now) {
   actions::retire(state_, now);
   actions::restore(state_, now);
+  actions::take_recalled(state_, now);
   actions::admit(state_, now);
+  actions::hold_prefixes(state_, now);
   Turn turn;
+  const bool kept = actions::keep_prefix(state_, now);
   if (actions::compose(state_, now)) {
     turn.step = &state_.step;
   } else {
-    turn.wait_until = next_look(now);
+    turn.wait_until = kept ? now : next_look(now);
   }
   show();
   return turn;
@@ -126,14 +144,40 @@ void SequenceCore::commit(const Status& status, TimePoint began, TimePoint now) 
 
 void SequenceCore::close(const Status& status, TimePoint now) {
   actions::end_all(state_, status, now);
+  actions::keep_all_prefixes(state_, now);
+  state_.named.release();
+  state_.named_arrivals.clear();  // they own adapters
   show();
 }
 
 TimePoint SequenceCore::next_look(TimePoint now) const {
-  return state_.waiting.empty() && state_.running.empty() ? kNoDeadline : now + kLookAgain;
+  if (!state_.waiting.empty() || !state_.running.empty() || state_.named_next) {
+    return now + kLookAgain;
+  }
+  TimePoint next = kNoDeadline;
+  if (!state_.named.complete()) next = std::max(state_.named_after, now + kLookAgain);
+  if (state_.keep_after > now) next = std::min(next, state_.keep_after);
+  return next;
 }
 
-void SequenceCore::show() const {
+// The store counts from its own beginning, the probe may be older.
+void SequenceCore::show_store() {
+  if (!state_.store) return;
+  SequenceProbe& probe = state_.probe;
+  const cache::PrefixStoreCounts before = std::exchange(state_.store_shown, state_.store->counts());
+  const cache::PrefixStoreCounts& now = state_.store_shown;
+  SequenceProbe::set(probe.prefix_memory_bytes, now.memory_bytes);
+  SequenceProbe::set(probe.prefix_disk_bytes, now.disk_bytes);
+  SequenceProbe::add(probe.prefixes_evicted_memory, now.evicted_memory - before.evicted_memory);
+  SequenceProbe::add(probe.prefixes_evicted_disk, now.evicted_disk - before.evicted_disk);
+  SequenceProbe::add(
+      probe.prefix_writes_failed,
+      now.writes_failed + now.writes_dropped - before.writes_failed - before.writes_dropped
+  );
+}
+
+void SequenceCore::show() {
+  show_store();
   SequenceProbe& probe = state_.probe;
   std::uint64_t inside = 0;
   std::uint64_t outside = 0;
@@ -148,6 +192,8 @@ void SequenceCore::show() const {
   SequenceProbe::set(probe.cells_used, state_.cells_used());
   SequenceProbe::set(probe.prefix_cells, state_.tree.cells());
   SequenceProbe::set(probe.saved_bytes, state_.saved_bytes);
+  SequenceProbe::set(probe.named_prefixes, state_.named_arrivals.size());
+  SequenceProbe::set(probe.named_cells, state_.named.tokens_held());
 }
 
 }  // namespace cortex::scheduler

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "scheduler/sequence_state.h"
 
@@ -31,6 +32,10 @@ class SequenceCore {
 
   // Takes a request that the door let in into the queue.
   void add(SequenceArrival arrival);
+  // Takes a prefix whose name is free and that fits the limits: what is missing of it in memory is
+  // computed when nobody waits.
+  void add_prefix(PrefixArrival arrival);
+  void remove_prefix(const std::string& name);
   // Nothing that was computed with this adapter is kept any longer than who runs with it needs it.
   void forget_adapter(const NamedAdapter& adapter);
 
@@ -43,14 +48,15 @@ class SequenceCore {
 
   // Gives up the step that runs. On any thread.
   void abort() { state_.closing.store(true, std::memory_order_relaxed); }
-  // Ends everything inside.
+  // Ends everything inside, and gives the store what it lacks of the prefix tree.
   void close(const Status& status, TimePoint now);
 
   [[nodiscard]] const SequenceState& state() const { return state_; }
 
  private:
   [[nodiscard]] TimePoint next_look(TimePoint now) const;
-  void show() const;
+  void show_store();
+  void show();
 
   SequenceState state_;
 };

@@ -1,105 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/sequence_lane.h"
 
-#include <map>
+#include <algorithm>
 #include <random>
 #include <utility>
-#include <vector>
 
-#include "base/mutex.h"
 #include "base/thread.h"
+#include "scheduler/lane_inbox.h"
 #include "scheduler/sequence_core.h"
 
 namespace cortex::scheduler {
 namespace {
 
 constexpr TimePoint kNoWait{};
-
-// What came for the lane's thread since it looked last.
-struct LaneNews {
-  std::vector<SequenceArrival> arrivals;
-  std::vector<std::shared_ptr<const NamedAdapter>> removed;
-};
-
-// Where other threads leave something for the lane's. The door bounds the arrivals. It outlives the
-// lane where a stream still holds its wake function. Thread-safe.
-class LaneInbox {
- public:
-  // kNotFound: no such adapter; kUnavailable: the lane ends; and nothing taken.
-  Code leave(SequenceArrival& arrival, const std::string& adapter) {
-    MutexLock lock(mutex_);
-    if (closed_) return Code::kUnavailable;
-    if (!adapter.empty()) {
-      const auto found = adapters_.find(adapter);
-      if (found == adapters_.end()) return Code::kNotFound;
-      arrival.adapter = found->second;
-    }
-    news_.arrivals.push_back(std::move(arrival));
-    wake_locked();
-    return Code::kOk;
-  }
-
-  void add_adapter(std::string name, std::shared_ptr<const backend::SequenceAdapter> adapter) {
-    auto named = std::make_shared<NamedAdapter>();
-    named->name = name;
-    named->adapter = std::move(adapter);
-    MutexLock lock(mutex_);
-    named->number = ++numbers_;
-    auto& place = adapters_[std::move(name)];
-    if (place) news_.removed.push_back(std::move(place));
-    place = std::move(named);
-    wake_locked();
-  }
-  bool remove_adapter(const std::string& name) {
-    MutexLock lock(mutex_);
-    const auto found = adapters_.find(name);
-    if (found == adapters_.end()) return false;
-    news_.removed.push_back(std::move(found->second));
-    adapters_.erase(found);
-    wake_locked();
-    return true;
-  }
-
-  void wake() {
-    MutexLock lock(mutex_);
-    wake_locked();
-  }
-  void close() {
-    MutexLock lock(mutex_);
-    closed_ = true;
-    wake_locked();
-  }
-
-  // Waits for news until `until`, not at all for kNoWait; what there is. False when the lane ends.
-  bool take(TimePoint until, LaneNews& news) {
-    MutexLock lock(mutex_);
-    while (until != kNoWait && !woken_ && !closed_) {
-      if (!condition_.wait_until(mutex_, until)) break;
-    }
-    woken_ = false;
-    news = std::exchange(news_, {});
-    return !closed_;
-  }
-  // On the lane's thread, at its end.
-  std::map<std::string, std::shared_ptr<const NamedAdapter>> take_adapters() {
-    MutexLock lock(mutex_);
-    return std::exchange(adapters_, {});
-  }
-
- private:
-  void wake_locked() REQUIRES_LOCK(mutex_) {
-    woken_ = true;
-    condition_.notify_one();
-  }
-
-  Mutex mutex_;
-  Condition condition_;
-  LaneNews news_ GUARDED_BY(mutex_);
-  std::map<std::string, std::shared_ptr<const NamedAdapter>> adapters_ GUARDED_BY(mutex_);
-  std::uint64_t numbers_ GUARDED_BY(mutex_) = 0;
-  bool woken_ GUARDED_BY(mutex_) = false;
-  bool closed_ GUARDED_BY(mutex_) = false;
-};
 
 SequenceCoreOptions sequence_core_options(
     const SequenceLaneOptions& options, const std::shared_ptr<LaneInbox>& inbox
@@ -116,8 +29,13 @@ SequenceCoreOptions sequence_core_options(
   core.draft_tokens_max = options.draft_tokens_max;
   core.saved_bytes_max = options.saved_bytes_max;
   core.seed = std::random_device{}();
+  core.store = options.prefix_store;
+  core.store_outlives = options.prefix_store_outlives;
   core.wake = [weak = std::weak_ptr<LaneInbox>(inbox)] {
     if (const auto alive = weak.lock()) alive->wake();
+  };
+  core.on_prefix_held = [weak = std::weak_ptr<LaneInbox>(inbox)](auto& name, std::size_t tokens) {
+    if (const auto alive = weak.lock()) alive->show_held(name, tokens);
   };
   return core;
 }
@@ -134,6 +52,9 @@ struct SequenceLane::Inner {
         backend(std::move(engine)),
         clock(lane_clock),
         probe(options.probe ? options.probe : std::make_shared<SequenceProbe>()),
+        inbox(
+            std::make_shared<LaneInbox>(named_prefix_limits(backend->model()), options.prefix_store)
+        ),
         core(sequence_core_options(options, inbox), *backend, *probe),
         thread("lane-" + options.identity.name, [this] { serve(); }) {}
 
@@ -147,13 +68,20 @@ struct SequenceLane::Inner {
   const std::shared_ptr<backend::SequenceBackend> backend;
   const Clock& clock;
   const std::shared_ptr<SequenceProbe> probe;
-  const std::shared_ptr<LaneInbox> inbox = std::make_shared<LaneInbox>();
+  const std::shared_ptr<LaneInbox> inbox;
   SequenceCore core;  // the thread's, but for door() and abort()
   Thread thread;
 };
 
 void SequenceLane::Inner::take_in(LaneNews& news) {
   for (SequenceArrival& arrival : news.arrivals) core.add(std::move(arrival));
+  for (auto& [name, prefix] : news.prefixes) {
+    if (prefix) {
+      core.add_prefix(std::move(*prefix));
+    } else {
+      core.remove_prefix(name);
+    }
+  }
   for (const auto& adapter : news.removed) core.forget_adapter(*adapter);
   news = {};
 }
@@ -221,6 +149,33 @@ void SequenceLane::add_adapter(
 bool SequenceLane::remove_adapter(const std::string& name) {
   return inner_->inbox->remove_adapter(name);
 }
+
+Status SequenceLane::create_prefix(backend::SequencePrefix prefix) {
+  const SequenceState& state = inner_->core.state();
+  if (!state.shares_prefixes) {
+    return unimplemented(
+        "prompts of model '" + inner_->options.identity.name + "' share nothing of its memory"
+    );
+  }
+  if (prefix.tokens.size() >= state.length_max) {
+    return invalid_argument(
+        "a prefix of " + std::to_string(prefix.tokens.size()) + " tokens leaves no room in " +
+        std::to_string(state.length_max)
+    );
+  }
+  const auto size = static_cast<Token>(inner_->backend->model().vocabulary_size);
+  const bool known = std::all_of(prefix.tokens.begin(), prefix.tokens.end(), [&](Token token) {
+    return token >= 0 && token < size;
+  });
+  if (!known) return invalid_argument("a prefix has a token that is outside the vocabulary");
+  return inner_->inbox->add_prefix(std::move(prefix));
+}
+
+bool SequenceLane::remove_prefix(const std::string& name) {
+  return inner_->inbox->remove_prefix(name);
+}
+
+std::vector<PrefixState> SequenceLane::prefixes() const { return inner_->inbox->prefixes(); }
 
 const SequenceProbe& SequenceLane::probe() const { return *inner_->probe; }
 

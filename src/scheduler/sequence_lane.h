@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/sequence_backend.h"
+#include "backend/sequence_controls.h"
 #include "base/clock.h"
+#include "cache/prefix_store.h"
 #include "request/servable.h"
 #include "scheduler/sequence_probe.h"
 
@@ -33,7 +36,10 @@ struct SequenceLaneOptions {
   // they were measured to pay; what is drawn is the same with and without. 0: none.
   std::size_t draft_tokens_max = 8;
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences that had to go out
-  std::shared_ptr<SequenceProbe> probe;                  // null: one of its own
+  // States of prefixes that have no place in the model's memory; of this model alone. Null: none.
+  std::shared_ptr<cache::PrefixStore> prefix_store;
+  bool prefix_store_outlives = false;  // it has a disk: all that is worth it is kept there in time
+  std::shared_ptr<SequenceProbe> probe;  // null: one of its own
 };
 
 // The queue of one loaded language model and the one thread that runs it: a continuous batcher.
@@ -53,6 +59,12 @@ struct SequenceLaneOptions {
 // stops reading pauses its own request and nobody else's: it keeps its places, and its cells until
 // others need them.
 //
+// Prefixes that left memory are kept in the store, where a store is given and computing them again
+// would cost more; a request whose prompt begins with one gets it back. For one on the disk it
+// waits in no queue, at most 2 seconds, and is computed where it does not come. Prefixes with names
+// stay in memory, up to half of it together; they give way only where a single sequence needs the
+// place, and come back when nobody waits.
+//
 // Adapters: a step has one, so the sequences of different adapters take turns. A turn lasts ten
 // times what a change of adapter was measured to cost, at most 250 ms, then whoever waited longest
 // goes on: with A adapters in use nobody waits longer than A - 1 turns and as many steps.
@@ -61,7 +73,7 @@ struct SequenceLaneOptions {
 // fit (kInvalidArgument), the request's deadline and queue timeout (kDeadlineExceeded), an adapter
 // that is not there (kNotFound), kUnavailable when draining. A step that the engine fails ends the
 // requests that were in it.
-class SequenceLane final : public Servable {
+class SequenceLane final : public Servable, public backend::SequenceControls {
  public:
   // `clock` outlives the lane.
   SequenceLane(
@@ -78,12 +90,13 @@ class SequenceLane final : public Servable {
   // Refuses further requests with kUnavailable; what is inside is served to its end.
   void drain();
 
-  // Requests may name the adapter from now on; one of the same name is removed. Thread-safe.
-  void add_adapter(std::string name, std::shared_ptr<const backend::SequenceAdapter> adapter);
-  // Further requests get kNotFound, those inside keep the adapter to their end; nothing that was
-  // computed with it is used again. False where there is none. The adapter is let go of on the
-  // lane's thread. Thread-safe.
-  bool remove_adapter(const std::string& name);
+  // SequenceControls. Nothing waits for the lane.
+  void add_adapter(std::string name, std::shared_ptr<const backend::SequenceAdapter> adapter)
+      override;
+  bool remove_adapter(const std::string& name) override;
+  [[nodiscard]] Status create_prefix(backend::SequencePrefix prefix) override;
+  bool remove_prefix(const std::string& name) override;
+  [[nodiscard]] std::vector<PrefixState> prefixes() const override;
 
   [[nodiscard]] const SequenceProbe& probe() const;
 

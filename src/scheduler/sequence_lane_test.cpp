@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -209,6 +210,66 @@ TEST_F(SequenceLaneTest, knows_adapters_by_name_until_they_are_removed) {
   EXPECT_EQ(after.wait().code(), Code::kNotFound);
   lane_.reset();
   EXPECT_TRUE(adapter.expired());
+}
+
+TEST_F(SequenceLaneTest, shows_named_prefixes_and_reads_them_by_itself) {
+  start();
+  backend::SequencePrefix prefix;
+  prefix.name = "pirate";
+  prefix.tokens = prompt_of(100, 1);
+  ASSERT_TRUE(lane_->create_prefix(prefix).ok());
+  EXPECT_EQ(lane_->create_prefix(prefix).code(), Code::kAlreadyExists);
+  const TimePoint deadline = steady_clock().now() + std::chrono::seconds(20);
+  while (lane_->prefixes().at(0).held < 100 && steady_clock().now() < deadline) {
+    std::this_thread::yield();
+  }
+  const PrefixState shown = lane_->prefixes().at(0);
+  EXPECT_EQ(shown.name, "pirate");
+  EXPECT_EQ(shown.tokens, 100U);
+  EXPECT_EQ(shown.held, 100U);
+  EXPECT_FALSE(shown.stored);
+  auto prompt = prefix.tokens;
+  prompt.push_back(7);
+  Listener listener;
+  listener.submit(*lane_, sequence_request(prompt, 3));
+  ASSERT_TRUE(listener.wait().ok());
+  EXPECT_EQ(listener.stream().timings().cached_tokens, 100U);
+  EXPECT_TRUE(lane_->remove_prefix("pirate"));
+  EXPECT_FALSE(lane_->remove_prefix("pirate"));
+  EXPECT_TRUE(lane_->prefixes().empty());
+}
+
+TEST_F(SequenceLaneTest, refuses_prefixes_that_it_cannot_hold) {
+  start();
+  const auto refused = [&](std::size_t tokens, const std::string& adapter, Token extra = 5) {
+    backend::SequencePrefix prefix;
+    prefix.name = "p" + std::to_string(tokens);
+    prefix.adapter = adapter;
+    prefix.tokens = prompt_of(tokens, 1);
+    prefix.tokens.push_back(extra);
+    return lane_->create_prefix(std::move(prefix)).code();
+  };
+  EXPECT_EQ(refused(2000, ""), Code::kInvalidArgument);
+  EXPECT_EQ(refused(10, "", 100'000), Code::kInvalidArgument);
+  EXPECT_EQ(refused(10, "none"), Code::kNotFound);
+  EXPECT_EQ(refused(1000, ""), Code::kOk);
+  EXPECT_EQ(refused(1001, ""), Code::kOk);
+  EXPECT_EQ(refused(1002, ""), Code::kResourceExhausted);
+}
+
+TEST_F(SequenceLaneTest, forgets_an_adapters_prefixes_with_it) {
+  start();
+  lane_->add_adapter("tuned", load_adapter());
+  backend::SequencePrefix prefix;
+  prefix.name = "pirate";
+  prefix.adapter = "tuned";
+  prefix.tokens = prompt_of(100, 1);
+  ASSERT_TRUE(lane_->create_prefix(prefix).ok());
+  EXPECT_EQ(lane_->prefixes().at(0).adapter, "tuned");
+  EXPECT_TRUE(lane_->remove_adapter("tuned"));
+  EXPECT_TRUE(lane_->prefixes().empty());
+  lane_->add_adapter("tuned", load_adapter());
+  EXPECT_TRUE(lane_->create_prefix(prefix).ok());
 }
 
 TEST_F(SequenceLaneTest, goes_on_when_a_reader_that_stopped_reads_again) {

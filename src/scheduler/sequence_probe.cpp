@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/sequence_probe.h"
 
+#include <algorithm>
+
 namespace cortex::scheduler {
 
 SequenceCounts SequenceProbe::read() const {
@@ -26,7 +28,23 @@ SequenceCounts SequenceProbe::read() const {
   out.draft_tokens = now(draft_tokens);
   out.draft_tokens_accepted = now(draft_tokens_accepted);
   out.prefix_queries = now(prefix_queries);
+  // Read behind those that are parts of it.
+  out.hits_memory = now(hits_memory);
+  out.hits_disk = now(hits_disk);
+  out.hits_external = out.hits_memory + out.hits_disk;
   out.prefix_hits = now(prefix_hits);
+  out.hits_tree = out.prefix_hits - std::min(out.prefix_hits, out.hits_memory + out.hits_disk);
+  out.restored_tokens = now(restored_tokens);
+  out.restores_failed = now(restores_failed);
+  out.prefixes_saved = now(prefixes_saved);
+  out.prefixes_evicted_memory = now(prefixes_evicted_memory);
+  out.prefixes_evicted_disk = now(prefixes_evicted_disk);
+  out.prefix_writes_failed = now(prefix_writes_failed);
+  out.prefix_memory_bytes = now(prefix_memory_bytes);
+  out.prefix_disk_bytes = now(prefix_disk_bytes);
+  out.named_released = now(named_released);
+  out.named_prefixes = now(named_prefixes);
+  out.named_cells = now(named_cells);
   out.prefix_waits = now(prefix_waits);
   out.preemptions_kept = now(preemptions_kept);
   out.preemptions_recomputed = now(preemptions_recomputed);

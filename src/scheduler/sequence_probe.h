@@ -84,8 +84,20 @@ struct SequenceCounts {
   std::uint64_t draft_tokens_accepted = 0;  // of these, drawn
   std::uint64_t prefix_queries = 0;         // tokens that were looked up, and of these found
   std::uint64_t prefix_hits = 0;
-  std::uint64_t prefix_waits = 0;      // requests that waited for a prompt being read
-  std::uint64_t preemptions_kept = 0;  // sequences that went out with their state
+  // Of these: in the model's memory, restored from beside it, and from the disk.
+  std::uint64_t hits_tree = 0;
+  std::uint64_t hits_memory = 0;
+  std::uint64_t hits_disk = 0;
+  std::uint64_t hits_external = 0;    // the last two
+  std::uint64_t restored_tokens = 0;  // for requests and named prefixes alike
+  std::uint64_t restores_failed = 0;  // states that did not come, or not in time
+  std::uint64_t prefixes_saved = 0;
+  std::uint64_t prefixes_evicted_memory = 0;  // of the store, for its budgets
+  std::uint64_t prefixes_evicted_disk = 0;
+  std::uint64_t prefix_writes_failed = 0;  // or dropped: too many waited
+  std::uint64_t named_released = 0;        // times that named prefixes gave way to what runs
+  std::uint64_t prefix_waits = 0;          // requests that waited for a prompt being read
+  std::uint64_t preemptions_kept = 0;      // sequences that went out with their state
   std::uint64_t preemptions_recomputed = 0;
   std::uint64_t engine_full = 0;  // steps for which the engine had less room than counted
   std::uint64_t evicted_cells = 0;
@@ -101,8 +113,12 @@ struct SequenceCounts {
   std::uint64_t waiting_tokens = 0;  // of their prompts
   std::uint64_t cells_used = 0;
   std::uint64_t cells_total = 0;
-  std::uint64_t prefix_cells = 0;   // of cells_used, the prefix cache's
-  std::uint64_t saved_bytes = 0;    // states of sequences outside
+  std::uint64_t prefix_cells = 0;         // of cells_used, the prefix cache's
+  std::uint64_t saved_bytes = 0;          // states of sequences outside
+  std::uint64_t prefix_memory_bytes = 0;  // of the store
+  std::uint64_t prefix_disk_bytes = 0;
+  std::uint64_t named_prefixes = 0;
+  std::uint64_t named_cells = 0;    // of prefix_cells, theirs
   SecondsDistribution first_token;  // from arrival
   SecondsDistribution inter_token;
   SecondsDistribution queue;
@@ -129,6 +145,10 @@ class SequenceProbe {
   Counter prompt_tokens{0}, cached_tokens{0}, computed_tokens{0}, generated_tokens{0};
   Counter drafts{0}, draft_tokens{0}, draft_tokens_accepted{0};
   Counter prefix_queries{0}, prefix_hits{0}, prefix_waits{0};
+  Counter hits_memory{0}, hits_disk{0}, restored_tokens{0}, restores_failed{0};
+  Counter prefixes_saved{0}, prefixes_evicted_memory{0}, prefixes_evicted_disk{0};
+  Counter prefix_writes_failed{0}, prefix_memory_bytes{0}, prefix_disk_bytes{0};
+  Counter named_released{0}, named_prefixes{0}, named_cells{0};
   Counter preemptions_kept{0}, preemptions_recomputed{0}, engine_full{0}, evicted_cells{0};
   Counter pauses{0}, adapter_switches{0}, steps{0}, step_failures{0}, step_aborts{0};
   Counter running{0}, preempted{0}, waiting{0}, waiting_tokens{0};

@@ -4,12 +4,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "scheduler/prefix_space.h"
+
 namespace cortex::scheduler {
 namespace {
 
 constexpr std::size_t kRunnersMax = 32;
 constexpr std::size_t kHeadroom = 32;
 constexpr std::size_t kQueueContexts = 16;
+constexpr std::size_t kNamedShare = 2;  // of the cells
+// Of an adapter; what lies in further ones is never found again once it was removed, and evicted
+// in its turn.
+constexpr std::size_t kSpacesMax = 1024;
 
 bool can_share(const SequenceCoreOptions& options, const backend::SequenceModel& model) {
   return options.prefix_cache && model.can_cut && model.sequences_max > 1;
@@ -55,6 +61,12 @@ SequenceDoorOptions door_options(
 
 }  // namespace
 
+cache::NamedPrefixLimits named_prefix_limits(const backend::SequenceModel& model) {
+  cache::NamedPrefixLimits limits;
+  limits.tokens_max = model.cells / kNamedShare;
+  return limits;
+}
+
 SequenceState::SequenceState(
     SequenceCoreOptions core_options, backend::SequenceBackend& engine, SequenceProbe& counters
 )
@@ -66,15 +78,39 @@ SequenceState::SequenceState(
       length_max(std::min(engine.model().context_length, engine.model().cells)),
       shares_prefixes(can_share(options, engine.model())),
       speculates(options.draft_tokens_max > 0 && engine.model().can_cut),
+      store(shares_prefixes ? options.store : nullptr),
       door(door_options(options, engine.model()), counters),
       tree(tree_options(options, engine.model())),
+      named(named_prefix_limits(engine.model())),
       random(options.seed),
-      policy(options.token_interval) {
+      policy(options.token_interval),
+      recall_mail(std::make_shared<RecallMail>(options.wake)) {
   for (std::size_t i = running_max; i > 0; --i) {
     free_ids.push_back(static_cast<backend::SequenceId>(i - 1));
   }
   mask.resize((engine.model().vocabulary_size + 31) / 32);
   SequenceProbe::set(probe.cells_total, capacity);
+}
+
+std::optional<cache::PrefixSpace> SequenceState::stored_space(const cache::PrefixSpace& space
+) const {
+  if (space.adapter.empty()) return space;
+  const auto known = stored_adapters.find(space.adapter);
+  if (known == stored_adapters.end()) return std::nullopt;
+  cache::PrefixSpace out = space;
+  out.adapter = known->second;
+  return out;
+}
+
+void SequenceState::know_space(
+    const cache::PrefixSpace& space, const std::shared_ptr<const NamedAdapter>& adapter, float scale
+) {
+  if (!adapter) return;
+  auto& known = spaces[adapter->number];
+  if (known.size() >= kSpacesMax || !known.insert(space).second) return;
+  if (auto stored = stored_adapter(*adapter, scale)) {
+    stored_adapters.emplace(space.adapter, std::move(*stored));
+  }
 }
 
 void apply_moves(SequenceState& state, std::span<const cache::KvMove> moves) {

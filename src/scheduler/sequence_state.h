@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
@@ -14,9 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "cache/named_prefixes.h"
+#include "cache/prefix_store.h"
 #include "cache/prefix_tree.h"
 #include "scheduler/fair_queue.h"
 #include "scheduler/lane_sequence.h"
+#include "scheduler/recall_mail.h"
 #include "scheduler/sequence_door.h"
 #include "scheduler/sequence_probe.h"
 #include "scheduler/step_policy.h"
@@ -35,8 +39,16 @@ struct SequenceCoreOptions {
   std::size_t draft_tokens_max = 8;  // that a step carries of one sequence; 0: no speculation
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences outside
   std::uint64_t seed = 1;                                // of requests that bring none
-  std::function<void()> wake;  // called on any thread when plan() should be called again
+  // Of prefixes that have no place in the model's memory; null: they are forgotten.
+  std::shared_ptr<cache::PrefixStore> store;
+  bool store_outlives = false;  // it has a disk: what lies in memory is kept there without need
+  std::function<void()> wake;   // called on any thread when plan() should be called again
+  // Called on the lane's thread: so many tokens of that named prefix are in memory now.
+  std::function<void(const std::string& name, std::size_t tokens)> on_prefix_held;
 };
+
+// Most tokens that all named prefixes of a model may have together: half of its memory.
+[[nodiscard]] cache::NamedPrefixLimits named_prefix_limits(const backend::SequenceModel& model);
 
 // Everything that a sequence lane knows, for its actions (actions/actions.h). Thread: the lane's.
 struct SequenceState {
@@ -55,9 +67,14 @@ struct SequenceState {
   const std::size_t length_max;   // tokens of one sequence: what context and memory hold
   const bool shares_prefixes;
   const bool speculates;
+  const std::shared_ptr<cache::PrefixStore> store;  // null where nothing is shared
   SequenceDoor door;
 
   cache::PrefixTree tree;
+  cache::NamedPrefixes named;  // holds pins of the tree
+  std::map<std::string, PrefixArrival> named_arrivals;
+  std::unique_ptr<Generation> named_next;  // reads one of them soon
+  TimePoint named_after{};                 // not before
   FairQueue queue;
   std::map<std::uint64_t, std::unique_ptr<Generation>> waiting;  // by ticket
   std::vector<std::unique_ptr<Generation>> running;              // in order of admission
@@ -79,6 +96,13 @@ struct SequenceState {
   std::size_t last_prompt_rows = 0;  // of the last step that read prompts
   // Where what was computed with an adapter lies in the tree; by the adapter's number.
   std::map<std::uint64_t, std::set<cache::PrefixSpace>> spaces;
+  // The adapter of a space in the tree, and what it is in the store.
+  std::map<std::string, std::string> stored_adapters;
+  const std::shared_ptr<RecallMail> recall_mail;
+  std::size_t recalling = 0;             // requests that wait for the disk
+  std::size_t recalled_bytes = 0;        // of states that came from it and were not used yet
+  TimePoint keep_after{};                // no copy to the store before
+  cache::PrefixStoreCounts store_shown;  // what the probe was told of the store
   Group group{nullptr, 1};               // of the last step
   TimePoint slice_began{};               // of that group
   std::map<Group, std::uint64_t> turns;  // the step at which a group was served last
@@ -94,6 +118,16 @@ struct SequenceState {
   std::vector<LaneSequence*> members;
   std::size_t draft_rows = 0;
   std::vector<std::shared_ptr<ResponseStream>> step_streams;
+
+  // Where states of this space lie in the store; none where it has no place there.
+  [[nodiscard]] std::optional<cache::PrefixSpace> stored_space(const cache::PrefixSpace& space
+  ) const;
+  // From now on what this adapter computed is found in the tree, and later in the store.
+  void know_space(
+      const cache::PrefixSpace& space,
+      const std::shared_ptr<const NamedAdapter>& adapter,
+      float scale
+  );
 
   [[nodiscard]] std::size_t cells_used() const { return own_cells + shared_cells + tree.cells(); }
 

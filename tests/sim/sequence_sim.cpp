@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#include "cache/prefix_store.h"
+#include "scheduler/prefix_space.h"
 #include "scheduler/sequence_core.h"
 #include "scheduler/testing/sequence_driver.h"
 
@@ -128,6 +130,13 @@ class SequenceWorld {
     options.token_interval = microseconds(chance(70) ? 0 : pick(50'000));
     options.saved_bytes_max = chance(30) ? 0 : std::size_t{1} << 20;
     options.seed = random_();
+    if (chance(50)) {
+      cache::PrefixStoreOptions store;
+      store.model = "simulated";
+      store.memory_bytes_max = chance(50) ? 5'000 : 500'000;
+      options.store = std::make_shared<cache::PrefixStore>(std::move(store));
+      options.store_outlives = chance(50);
+    }
     return options;
   }
 
@@ -151,6 +160,8 @@ class SequenceWorld {
       if (Asked* asked = somebody()) resume(*asked->client);
     } else if (chance(3)) {
       swap_adapter(pick(kAdapters));
+    } else if (chance(5)) {
+      name_prefix();
     } else if (chance(10)) {
       driver_.clock().advance(microseconds(pick(20'000)));
     } else {
@@ -172,6 +183,26 @@ class SequenceWorld {
     const auto old = adapters_[i];
     add_adapter(i);
     driver_.core().forget_adapter(*old);
+  }
+
+  // A prefix gets a name, or loses it.
+  void name_prefix() {
+    const SequenceState& state = driver_.state();
+    const std::string name = "p" + std::to_string(pick(4));
+    if (!state.shares_prefixes || state.named_arrivals.contains(name)) {
+      return driver_.core().remove_prefix(name);
+    }
+    PrefixArrival arrival;
+    arrival.name = name;
+    arrival.tokens = stems_[pick(stems_.size())];
+    if (arrival.tokens.size() >= state.length_max) return;
+    std::size_t taken = arrival.tokens.size();
+    for (const auto& [other, named] : state.named_arrivals) taken += named.tokens.size();
+    if (taken > named_prefix_limits(driver_.backend().model()).tokens_max) return;
+    if (chance(30)) arrival.adapter = adapters_[pick(kAdapters)];
+    arrival.space =
+        prefix_space(joined_names("default", "default"), "", arrival.adapter.get(), 1.0F);
+    driver_.core().add_prefix(std::move(arrival));
   }
 
   std::vector<Token> make_prompt() {
@@ -289,6 +320,14 @@ class SequenceWorld {
     require(state.waiting.empty() && state.running.empty(), "somebody never ended");
     require(state.cells_used() == state.tree.cells(), "cells of nobody are left");
     require(state.saved_bytes == 0, "a state of nobody is kept");
+    require(state.recalled_bytes == 0 && state.recalling == 0, "a state waits for nobody");
+    for (const cache::NamedPrefix& prefix : state.named.list()) {
+      require(
+          prefix.held <= state.tree.cells() - state.tree.evictable() &&
+              prefix.held <= state.tree.matching(prefix.space, prefix.tokens),
+          "a name holds what is not there"
+      );
+    }
     for (const Asked& asked : asked_) {
       require(asked.client->ended, "a request never ended");
       if (fault_.empty() && !asked.refused) check_answer(asked);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "base/clock.h"
 #include "base/status.h"
 #include "scheduler/sequence_state.h"
@@ -11,7 +13,10 @@
 //     retire    who left, expired or ended goes, what the reader wants no more of ends, and what a
 //               slow reader left is offered again
 //     restore   sequences that had to go outside come back as far as memory reaches
+//     recall    states of prefixes that came from the disk let their requests into the queue
 //     admit     waiting requests come in; those that waited for another's prompt begin
+//     hold      prefixes with names that memory lacks are read where nobody waits
+//     keep      prefixes are copied to the store, before they are evicted or the lane ends
 //     compose   which rows run: an adapter's turn, decodes with their drafts, chunks of prompts
 //     foretell  (asked for by compose) what decoding sequences probably say next
 //     preempt   (asked for by the others) makes room: prefixes first, then whoever came last
@@ -37,8 +42,40 @@ void end_sequence(SequenceState& state, LaneSequence& sequence, FinishReason rea
 // restore.cpp
 void restore(SequenceState& state, TimePoint now);
 
+// recall.cpp
+// Asks the disk for the state of a prefix that memory lacks, where that is cheaper than computing
+// it. True: the request waits for it outside the queue, for a bounded time.
+[[nodiscard]] bool recall(SequenceState& state, Generation& generation, TimePoint now);
+void take_recalled(SequenceState& state, TimePoint now);
+void drop_recalled(SequenceState& state, Generation& generation);
+// A state in memory that is worth restoring where `known` tokens need not be computed anyway.
+[[nodiscard]] std::optional<RecalledState> recalled_beyond(
+    SequenceState& state, const Generation& generation, std::size_t known
+);
+// As enter_memory(), with that state; the tree has it then. False, and nothing happened, where the
+// engine refuses. REQUIRES: so many cells are free.
+[[nodiscard]] bool enter_recalled(
+    SequenceState& state, LaneSequence& sequence, const RecalledState& recalled, TimePoint now
+);
+
 // admit.cpp
+void enqueue(SequenceState& state, const Generation& generation);
 void admit(SequenceState& state, TimePoint now);
+
+// hold.cpp
+void hold_prefixes(SequenceState& state, TimePoint now);
+// The lane's own reader has read all of a named prefix: it stays, and the reader goes.
+void hold_prefix(SequenceState& state, LaneSequence& sequence);
+// Named prefixes may be evicted for a while: memory is short for what runs. False where none was
+// held.
+bool release_prefixes(SequenceState& state, TimePoint now);
+
+// keep.cpp
+// True when it did something and nobody waits: it may do more.
+bool keep_prefix(SequenceState& state, TimePoint now);
+void keep_before_eviction(SequenceState& state, TimePoint now);
+// At the end: what is left, as far as the store's queue reaches.
+void keep_all_prefixes(SequenceState& state, TimePoint now);
 
 // compose.cpp: fills the state's step; false where nothing can run.
 [[nodiscard]] bool compose(SequenceState& state, TimePoint now);

@@ -132,6 +132,27 @@ bool reads_enough(const SequenceState& state, std::size_t tokens) {
   return unread > 0 && unread >= kStepsRead * step;
 }
 
+// With a state that the store had, where that spares more than what lies in memory or is being
+// read.
+bool start_recalled(
+    SequenceState& state, LaneSequence& sequence, std::size_t known, bool alone, TimePoint now
+) {
+  const Generation& generation = *sequence.generation;
+  const auto recalled = recalled_beyond(state, generation, known);
+  if (!recalled) return false;
+  const SequenceInput& input = generation.input();
+  const std::size_t headroom = headroom_of(input.tokens_max) * input.sequences;
+  const std::size_t cells = std::max(recalled->cells, input.prompt.size()) + headroom;
+  if (!alone && cells_available(state) < cells) return false;
+  if (!make_room(state, recalled->cells, now)) return false;
+  if (!enter_recalled(state, sequence, *recalled, now)) return false;
+  // A part of count_cached()'s hits.
+  SequenceProbe::Counter& hits =
+      recalled->from_disk ? state.probe.hits_disk : state.probe.hits_memory;
+  SequenceProbe::add(hits, recalled->tokens);
+  return true;
+}
+
 // Lets the first sequence of a request in, or leaves everything as it was. What does not fit is
 // noticed before anything is made for it: whoever is first may be tried at every step.
 Entry start(SequenceState& state, Generation& generation, TimePoint now) {
@@ -147,6 +168,11 @@ Entry start(SequenceState& state, Generation& generation, TimePoint now) {
   const std::size_t known = leader.order != 0 ? leader.tokens : held;
   if (!alone && !has_room(state, input.prompt.size() - known + headroom)) return Entry::kNoRoom;
   auto sequence = first_sequence(state, generation);
+  if (start_recalled(state, *sequence, known, alone, now)) {
+    count_cached(state, *sequence);
+    generation.sequences.push_back(std::move(sequence));
+    return Entry::kIn;
+  }
   if (leader.order != 0) {
     sequence->phase = Phase::kFollowing;
     sequence->leader = leader.order;
@@ -198,6 +224,7 @@ void count_in(SequenceState& state, std::uint64_t ticket, TimePoint now) {
   state.waiting.erase(place);
   state.queue.take(ticket);
   state.door.leave(*generation->request);
+  drop_recalled(state, *generation);
   const std::size_t prompt = generation->input().prompt.size();
   const std::size_t wanted = generation->input().sequences;
   state.queue.charge(
@@ -240,6 +267,15 @@ bool admit_one(SequenceState& state, TimePoint now) {
 }
 
 }  // namespace
+
+void enqueue(SequenceState& state, const Generation& generation) {
+  FairEntry entry;
+  entry.ticket = generation.ticket;
+  entry.flow = generation.flow;
+  entry.level = generation.level;
+  entry.deadline = generation.request->deadline;
+  state.queue.push(std::move(entry));
+}
 
 void admit(SequenceState& state, TimePoint now) {
   start_followers(state, now);

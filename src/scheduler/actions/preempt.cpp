@@ -68,9 +68,11 @@ std::size_t free_cells(const SequenceState& state) {
 bool make_room(SequenceState& state, std::size_t cells, TimePoint now) {
   for (;;) {
     if (free_cells(state) >= cells) return true;
+    keep_before_eviction(state, now);
     evict_prefixes(state, cells - free_cells(state), now);
     if (free_cells(state) >= cells) return true;
     LaneSequence* victim = next_to_go(state);
+    if (victim == nullptr && release_prefixes(state, now)) continue;
     if (victim == nullptr) return false;
     send_outside(state, *victim);
   }
@@ -88,7 +90,7 @@ void make_way_for_engine(SequenceState& state, TimePoint now) {
   SequenceProbe::add(state.probe.engine_full);
   const std::size_t before = state.cells_used();
   evict_prefixes(state, std::max<std::size_t>(state.rows.size(), state.capacity / 8), now);
-  if (state.cells_used() < before) return;
+  if (state.cells_used() < before || release_prefixes(state, now)) return;
   if (LaneSequence* victim = next_to_go(state)) return send_outside(state, *victim);
   for (LaneSequence* member : state.members) {
     member->generation->failure =

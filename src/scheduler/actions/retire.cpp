@@ -52,7 +52,8 @@ void end_waiting(SequenceState& state, std::uint64_t ticket, Status status, Time
   const auto place = state.waiting.find(ticket);
   const std::unique_ptr<Generation> generation = std::move(place->second);
   state.waiting.erase(place);
-  state.queue.drop(ticket);
+  if (!generation->recalls_until) state.queue.drop(ticket);
+  drop_recalled(state, *generation);
   state.door.leave(*generation->request);
   generation->timings.queue = now - generation->enqueued;
   count_end(state, status);
@@ -121,7 +122,7 @@ void free_places(SequenceState& state, Generation& generation, TimePoint now) {
   const auto flow = state.slots_by_flow.find(generation.flow);
   flow->second -= places;
   if (flow->second == 0) state.slots_by_flow.erase(flow);
-  state.queue.leave(generation.flow);
+  if (generation.prefix_name.empty()) state.queue.leave(generation.flow);
 }
 
 void finish(SequenceState& state, Generation& generation, const Status& status, TimePoint now) {
@@ -150,6 +151,11 @@ void end_unwanted(SequenceState& state, Generation& generation) {
 
 // True when it is over.
 bool retire_running(SequenceState& state, Generation& generation, TimePoint now) {
+  if (!generation.prefix_name.empty()) {
+    const bool over = generation.ended() || !why_over(state, generation, now).ok();
+    if (over) free_places(state, generation, now);
+    return over;
+  }
   Status status = why_over(state, generation, now);
   if (status.ok()) end_unwanted(state, generation);
   if (status.ok() || !generation.stream->cancelled()) deliver(state, generation);
@@ -190,7 +196,13 @@ void retire(SequenceState& state, TimePoint now) {
 
 void end_all(SequenceState& state, const Status& status, TimePoint now) {
   while (!state.waiting.empty()) end_waiting(state, state.waiting.begin()->first, status, now);
+  if (state.named_next) drop_recalled(state, *state.named_next);
+  state.named_next.reset();
   for (const auto& generation : state.running) {
+    if (!generation->prefix_name.empty()) {
+      free_places(state, *generation, now);
+      continue;
+    }
     deliver(state, *generation);
     finish(state, *generation, status, now);
   }

@@ -156,6 +156,10 @@ void sample(SequenceState& state, TimePoint now) {
     }
     note_prompt_logprobs(state, *member);
     if (member->pending() > 0) continue;
+    if (!generation.prefix_name.empty()) {
+      hold_prefix(state, *member);
+      continue;
+    }
     if (member->index != 0 || generation.forked()) {
       go_along(state, *member, now);
       continue;

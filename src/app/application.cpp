@@ -237,6 +237,7 @@ void Application::build_registry() {
       engines_, cores_, lanes_, cpu_, steady_clock(), settings_.limits.queue_requests
   };
   parts.sequences = &sequence_engines_;
+  if (!settings_.data.empty()) parts.prefixes = std::filesystem::path(settings_.data) / "prefixes";
   registry_ =
       std::make_unique<registry::Registry>(registry_options(), make_loader(parts), steady_clock());
   metrics_.add_collector([this](metrics::Exposition& out) {

@@ -2,11 +2,15 @@
 #include "app/language_model.h"
 
 #include <algorithm>
+#include <cctype>
+#include <span>
 #include <utility>
 
 #include "app/warm_up.h"
 #include "backend/generation/generation_servable.h"
 #include "base/log.h"
+#include "cache/prefix_file.h"
+#include "cache/prefix_store.h"
 #include "config/loader.h"
 #include "registry/complete_config.h"
 #include "scheduler/sequence_lane.h"
@@ -17,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kTemplateBytesMax = 1u << 20;
+constexpr std::size_t kFolderNameMax = 200;
 
 // One core is left to whoever reads and writes for the model: its threads meet at every layer, and
 // wait for the one that lost its core.
@@ -42,9 +47,59 @@ backend::SequenceBackendOptions backend_options(
   return out;
 }
 
-scheduler::SequenceLaneOptions lane_options(
-    const LoaderParts& parts, const GenerationConfig& config, const ModelIdentity& identity
+bool has_prefix_disk(const LoaderParts& parts, const GenerationConfig& config) {
+  return !parts.prefixes.empty() && config.prefix_disk_bytes > 0;
+}
+
+// What a state follows from beside the tokens: the file, and how the engine was told to run it.
+std::string state_model(const ModelConfig& config, const backend::SequenceModel& model) {
+  std::string out = model.digest;
+  for (const auto& [name, value] : config.parameters) out.append("\n" + name + "=" + value);
+  return out;
+}
+
+// No two names become one, and none leads out of the folder.
+std::string prefix_folder_name(std::string_view model) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out = "m-";
+  for (const char c : model) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_') {
+      out += c;
+    } else {
+      out.append({'.', kDigits[byte >> 4U], kDigits[byte & 15U]});
+    }
+  }
+  if (out.size() <= kFolderNameMax) return out;
+  const std::uint64_t whole = cache::prefix_checksum(std::as_bytes(std::span(model)));
+  return out.substr(0, kFolderNameMax) + "." + std::to_string(whole);
+}
+
+// One folder for all versions of a model: one at a time writes there, and what is another's goes.
+std::shared_ptr<cache::PrefixStore> make_prefix_store(
+    const LoaderParts& parts, const ModelConfig& config, const backend::SequenceModel& model
 ) {
+  const GenerationConfig& generation = config.generation;
+  const bool disk = has_prefix_disk(parts, generation);
+  if (!generation.prefix_cache || !model.can_cut || model.digest.empty()) return nullptr;
+  if (generation.prefix_memory_bytes == 0 && !disk) return nullptr;
+  cache::PrefixStoreOptions options;
+  options.model = state_model(config, model);
+  options.memory_bytes_max = generation.prefix_memory_bytes;
+  if (disk) {
+    options.folder = parts.prefixes / prefix_folder_name(config.name);
+    options.disk_bytes_max = generation.prefix_disk_bytes;
+  }
+  return std::make_shared<cache::PrefixStore>(std::move(options));
+}
+
+scheduler::SequenceLaneOptions lane_options(
+    const LoaderParts& parts,
+    const ModelConfig& model_config,
+    const ModelIdentity& identity,
+    const backend::SequenceModel& model
+) {
+  const GenerationConfig& config = model_config.generation;
   scheduler::SequenceLaneOptions out;
   out.identity = identity;
   out.running_max = config.sequences_max;
@@ -54,6 +109,8 @@ scheduler::SequenceLaneOptions lane_options(
   out.token_interval = config.token_interval;
   out.prefix_cache = config.prefix_cache;
   out.draft_tokens_max = config.prompt_lookup ? config.speculation_tokens : 0;
+  out.prefix_store = make_prefix_store(parts, model_config, model);
+  out.prefix_store_outlives = has_prefix_disk(parts, config);
   out.probe = parts.lanes.sequence_probe_for(identity);
   return out;
 }
@@ -117,9 +174,11 @@ Result<registry::LoadedModel> load_language_model(
   backend::GenerationParts generation;
   CORTEX_ASSIGN_OR_RETURN(generation.chat_template, compile(found, *backend, identity));
   generation.reply_format = text::reply_format_of(found.jinja);
-  generation.lane = std::make_unique<scheduler::SequenceLane>(
-      lane_options(parts, out.config.generation, identity), backend, parts.clock
+  auto lane = std::make_unique<scheduler::SequenceLane>(
+      lane_options(parts, out.config, identity, backend->model()), backend, parts.clock
   );
+  generation.controls = lane.get();
+  generation.lane = std::move(lane);
   generation.backend = backend;
   generation.cpu = &parts.cpu;
   CORTEX_ASSIGN_OR_RETURN(out.servable, backend::GenerationServable::make(std::move(generation)));

@@ -33,6 +33,7 @@ struct LoaderParts {
   // crash, and takes memory.
   bool run_once = false;
   const SequenceEngines* sequences = nullptr;  // null: there are no language models
+  std::filesystem::path prefixes{};  // computed prefixes of language models; empty: none on disk
 };
 
 // Turns a version folder into a servable: engine, lane, tokeniser or template, warm-up. A declared

@@ -189,6 +189,8 @@ generation:
   prefix_cache: false
   speculation: off
   speculation_tokens: 5
+  prefix_memory_bytes: 1000000
+  prefix_disk_bytes: 0
   chat_template: chat.jinja
 version_policy: {specific: [1, 3]}
 warmup: [{name: w, batch_size: 4, count: 2, random: true, inputs: [{name: ids, datatype: INT64, shape: [8]}]}]
@@ -216,6 +218,8 @@ outputs: [{name: y, datatype: FP32, shape: [2, 3]}]
   EXPECT_FALSE(config.generation.prefix_cache);
   EXPECT_FALSE(config.generation.prompt_lookup);
   EXPECT_EQ(config.generation.speculation_tokens, 5U);
+  EXPECT_EQ(config.generation.prefix_memory_bytes, 1000000U);
+  EXPECT_EQ(config.generation.prefix_disk_bytes, 0U);
   EXPECT_EQ(config.generation.chat_template, "chat.jinja");
   EXPECT_THAT(config.specific_versions, ElementsAre(1, 3));
   EXPECT_EQ(config.warmup.at(0).count, 2U);

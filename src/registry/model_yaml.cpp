@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kCountMax = 1 << 20;
 constexpr std::int64_t kTokensMax = 1 << 24;
+constexpr std::int64_t kBytesMax = std::int64_t{1} << 46;
 constexpr std::int64_t kMicrosMax = 86'400'000'000;  // a day
 
 struct Range {
@@ -253,6 +254,8 @@ class YamlReading {
            to.prompt_lookup = word == "prompt_lookup";
          }},
         number_key("speculation_tokens", to.speculation_tokens, {1, 15}),
+        number_key("prefix_memory_bytes", to.prefix_memory_bytes, {0, kBytesMax}),
+        number_key("prefix_disk_bytes", to.prefix_disk_bytes, {0, kBytesMax}),
         path_key("chat_template", to.chat_template),
     };
   }

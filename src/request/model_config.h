@@ -60,7 +60,11 @@ struct GenerationConfig {
   bool prefix_cache = true;
   bool prompt_lookup = true;           // speculation from what prompt and answer said before
   std::size_t speculation_tokens = 8;  // foretold for each sequence of a step at most
-  std::string chat_template;           // file in the model folder (Jinja); empty: the model's own
+  // For states of prefixes that have no place in the model's memory: beside it, and in the data
+  // folder, where they outlive the process. 0: none.
+  std::size_t prefix_memory_bytes = std::size_t{256} << 20;
+  std::size_t prefix_disk_bytes = std::size_t{2} << 30;
+  std::string chat_template;  // file in the model folder (Jinja); empty: the model's own
 };
 
 struct WarmupSample {

@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kTryAgainAfter{1000};
 struct GenerationServable::Inner {
   explicit Inner(GenerationParts parts)
       : cpu(*parts.cpu),
+        backend(parts.backend),
+        controls(parts.controls),
         prompts(
             parts.backend,
             std::move(parts.chat_template),
@@ -41,6 +43,8 @@ struct GenerationServable::Inner {
   );
 
   ThreadPool& cpu;
+  const std::shared_ptr<SequenceBackend> backend;
+  SequenceControls* const controls;  // the lane's
   PromptMaker prompts;
   const GenerationContext context;
   LaneGate gate;  // last: its end waits for all runs, which use the rest
@@ -110,6 +114,43 @@ void GenerationServable::submit(
     run->refuse(resource_exhausted("too many long texts are waiting to be prepared")
                     .with_retry_after(kTryAgainAfter));
   }
+}
+
+LanguageControls* GenerationServable::language() {
+  return inner_->controls != nullptr ? this : nullptr;
+}
+
+Result<std::size_t> GenerationServable::load_adapter(
+    const std::string& name, const std::filesystem::path& file
+) {
+  CORTEX_ASSIGN_OR_RETURN(auto adapter, inner_->backend->load_adapter(file));
+  const std::size_t bytes = adapter->memory_bytes();
+  inner_->controls->add_adapter(name, std::move(adapter));
+  return bytes;
+}
+
+bool GenerationServable::unload_adapter(const std::string& name) {
+  return inner_->controls->remove_adapter(name);
+}
+
+Status GenerationServable::create_prefix(const PrefixRequest& prefix) {
+  SequencePrefix named;
+  CORTEX_ASSIGN_OR_RETURN(named.tokens, inner_->prompts.prefix_tokens(prefix.prompt));
+  named.name = prefix.name;
+  named.workspace = prefix.workspace;
+  named.tenant = prefix.tenant;
+  named.adapter = prefix.adapter;
+  named.adapter_scale = prefix.adapter_scale;
+  named.cache_salt = prefix.cache_salt;
+  return inner_->controls->create_prefix(std::move(named));
+}
+
+bool GenerationServable::remove_prefix(const std::string& name) {
+  return inner_->controls->remove_prefix(name);
+}
+
+std::vector<PrefixState> GenerationServable::prefixes() const {
+  return inner_->controls->prefixes();
 }
 
 }  // namespace cortex::backend

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/generation/generation_servable.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,7 +83,7 @@ class GenerationServableTest : public ::testing::Test {
  protected:
   void SetUp() override { build(); }
 
-  void build(SyntheticSequences::Keys keys = {}) {
+  void build(SyntheticSequences::Keys keys = {}, SequenceControls* controls = nullptr) {
     auto backend = SyntheticSequences::make(keys);
     ASSERT_TRUE(backend.ok());
     GenerationParts parts;
@@ -91,6 +95,7 @@ class GenerationServableTest : public ::testing::Test {
       parts.chat_template = std::move(*compiled);
     }
     parts.lane = std::make_unique<ScriptedLane>(lane_);
+    parts.controls = controls;
     parts.cpu = &cpu_;
     auto made = GenerationServable::make(std::move(parts));
     ASSERT_TRUE(made.ok());
@@ -487,6 +492,98 @@ TEST_F(GenerationServableTest, refuses_tokens_and_texts_beyond_its_bounds) {
   const Status lengthy = ask(TokenizeInput{Prompt{std::string(1024 * 1024 + 1, 'a'), {}, false}});
   EXPECT_NE(lengthy.text().find("1048576"), std::string::npos) << lengthy.text();
   EXPECT_TRUE(ask(TokenizeInput{Prompt{std::string(5000, 'a'), {}, false}}).ok());  // on the pool
+}
+
+// A lane's controls that keep what they were told.
+class NotedControls final : public SequenceControls {
+ public:
+  void add_adapter(std::string name, std::shared_ptr<const SequenceAdapter> adapter) override {
+    adapters[std::move(name)] = std::move(adapter);
+  }
+  bool remove_adapter(const std::string& name) override { return adapters.erase(name) > 0; }
+  Status create_prefix(SequencePrefix prefix) override {
+    prefixes_made.push_back(std::move(prefix));
+    return {};
+  }
+  bool remove_prefix(const std::string& name) override { return name == "known"; }
+  std::vector<PrefixState> prefixes() const override {
+    return {{"known", "default", "", 5, 3, false}};
+  }
+
+  std::map<std::string, std::shared_ptr<const SequenceAdapter>> adapters;
+  std::vector<SequencePrefix> prefixes_made;
+};
+
+class GenerationControlsTest : public GenerationServableTest {
+ protected:
+  void SetUp() override { build({}, &controls_); }
+
+  NotedControls controls_;
+};
+
+TEST_F(GenerationServableTest, a_lane_without_controls_offers_none) {
+  EXPECT_EQ(servable_->language(), nullptr);
+}
+
+TEST_F(GenerationControlsTest, an_adapter_is_read_and_goes_to_the_lane) {
+  const auto file = std::filesystem::path(::testing::TempDir()) / "generation_adapter";
+  std::ofstream(file) << "synthetic adapter\nx\n";
+  LanguageControls& language = *servable_->language();
+  const auto bytes = language.load_adapter("tuned", file);
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_EQ(*bytes, controls_.adapters.at("tuned")->memory_bytes());
+  EXPECT_TRUE(language.unload_adapter("tuned"));
+  EXPECT_FALSE(language.unload_adapter("tuned"));
+  EXPECT_FALSE(language.load_adapter("tuned", file.string() + ".none").ok());
+  EXPECT_TRUE(controls_.adapters.empty());
+}
+
+TEST_F(GenerationControlsTest, a_named_conversation_ends_with_its_last_message) {
+  PrefixRequest prefix;
+  prefix.name = "pirate";
+  prefix.workspace = "lab";
+  prefix.tenant = "acme";
+  prefix.adapter = "tuned";
+  prefix.adapter_scale = 0.5F;
+  prefix.cache_salt = "salt";
+  Conversation conversation;
+  conversation.messages.emplace_back();
+  conversation.messages.back().role = Role::kSystem;
+  conversation.messages.back().content = "Arr.";
+  prefix.prompt = conversation;
+  LanguageControls& language = *servable_->language();
+  ASSERT_TRUE(language.create_prefix(prefix).ok());
+  const SequencePrefix& made = controls_.prefixes_made.at(0);
+  EXPECT_EQ(made.name, "pirate");
+  EXPECT_EQ(made.workspace, "lab");
+  EXPECT_EQ(made.tenant, "acme");
+  EXPECT_EQ(made.adapter, "tuned");
+  EXPECT_EQ(made.adapter_scale, 0.5F);
+  EXPECT_EQ(made.cache_salt, "salt");
+  // A chat that begins with it has all of its tokens in front, and more.
+  auto asked = chat("Who?");
+  std::get<Conversation>(input_of(*asked).prompt)
+      .messages.insert(
+          std::get<Conversation>(input_of(*asked).prompt).messages.begin(), conversation.messages[0]
+      );
+  const Answer answer = submit(asked);
+  const auto& whole = lane_input().prompt;
+  ASSERT_GT(whole.size(), made.tokens.size());
+  EXPECT_TRUE(std::equal(made.tokens.begin(), made.tokens.end(), whole.begin()));
+  EXPECT_GT(made.tokens.size(), 4U);
+}
+
+TEST_F(GenerationControlsTest, a_text_that_begins_prompts_gets_a_name) {
+  PrefixRequest prefix;
+  prefix.name = "story";
+  prefix.prompt = Prompt{"Once", {}, false};
+  LanguageControls& language = *servable_->language();
+  ASSERT_TRUE(language.create_prefix(prefix).ok());
+  const Answer answer = submit(prompt("Once"));
+  EXPECT_EQ(controls_.prefixes_made.at(0).tokens, lane_input().prompt);
+  EXPECT_EQ(language.prefixes().at(0).name, "known");
+  EXPECT_TRUE(language.remove_prefix("known"));
+  EXPECT_FALSE(language.remove_prefix("other"));
 }
 
 }  // namespace

@@ -221,6 +221,27 @@ Status PromptMaker::read_conversation(
   return {};
 }
 
+Result<std::vector<Token>> PromptMaker::prefix_tokens(
+    const std::variant<Conversation, Prompt>& prompt
+) const {
+  PreparedGeneration out;
+  if (const auto* text = std::get_if<Prompt>(&prompt)) {
+    CORTEX_RETURN_IF_ERROR(read_prompt(*text, out));
+    return std::move(out.input.prompt);
+  }
+  if (!template_) return unimplemented("the model has no chat template: it takes prompts alone");
+  auto input = template_input(std::get<Conversation>(prompt), template_->capabilities());
+  input.add_generation_prompt = false;
+  auto rendered = template_->render(input);
+  if (!rendered.ok()) return rendered.status().with_field("messages");
+  CORTEX_ASSIGN_OR_RETURN(auto tokens, vocabulary().tokenize(*rendered, false, true));
+  const Token begin = backend_->model().begin;
+  if (begin >= 0 && (tokens.empty() || tokens.front() != begin)) {
+    tokens.insert(tokens.begin(), begin);
+  }
+  return tokens;
+}
+
 Status PromptMaker::read_prompt(const Prompt& prompt, PreparedGeneration& out) const {
   std::vector<Token>& tokens = out.input.prompt;
   if (!prompt.tokens.empty()) {

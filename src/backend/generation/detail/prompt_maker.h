@@ -42,6 +42,11 @@ class PromptMaker {
   // The tokens that a generation of this begins with. Errors as of prepare().
   [[nodiscard]] Result<TokenizeOutput> tokenize(const TokenizeInput& input) const;
   [[nodiscard]] Result<DetokenizeOutput> detokenize(const DetokenizeInput& input) const;
+  // What prompts that begin with this one have in common: a conversation to the end of its last
+  // message. Errors as of prepare().
+  [[nodiscard]] Result<std::vector<Token>> prefix_tokens(
+      const std::variant<Conversation, Prompt>& prompt
+  ) const;
   // Bytes of text to be worked on, for whoever decides where that is done.
   [[nodiscard]] static std::size_t work_bytes(const std::variant<Conversation, Prompt>& prompt);
   // True where a grammar will be compiled.

@@ -13,6 +13,7 @@
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
+#include "frontend/codec/prefixes/prefix_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
 #include "frontend/codec/responses/memory_book.h"
 #include "frontend/codec/responses/responses_codec.h"
@@ -112,6 +113,8 @@ std::vector<frontend::Api> Application::build_apis() {
     );
     out.push_back(ollama_->make_api());
   }
+  prefixes_ = std::make_unique<frontend::prefixes::PrefixCodec>(model_catalog(), cpu_);
+  out.push_back(prefixes_->make_api());
   if (settings_.apis.mlflow && storage_) {
     frontend::mlflow::MlflowOptions options;
     options.presigned = settings_.store.artifacts.presigned;

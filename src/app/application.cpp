@@ -27,6 +27,7 @@
 #include "frontend/codec/oip/oip_codec.h"
 #include "frontend/codec/ollama/ollama_codec.h"
 #include "frontend/codec/openai/openai_codec.h"
+#include "frontend/codec/prefixes/prefix_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
 #include "frontend/codec/responses/response_book.h"
 #include "frontend/codec/responses/responses_codec.h"

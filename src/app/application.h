@@ -47,6 +47,9 @@ class OllamaCodec;
 namespace cortex::frontend::openai {
 class OpenAiCodec;
 }
+namespace cortex::frontend::prefixes {
+class PrefixCodec;
+}
 namespace cortex::frontend::admin {
 class AdminCodec;
 }
@@ -144,6 +147,7 @@ class Application {
   std::unique_ptr<frontend::responses::ResponsesCodec> responses_;
   std::unique_ptr<frontend::anthropic::AnthropicCodec> anthropic_;
   std::unique_ptr<frontend::ollama::OllamaCodec> ollama_;
+  std::unique_ptr<frontend::prefixes::PrefixCodec> prefixes_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;
   std::unique_ptr<frontend::mlflow::MlflowCodec> mlflow_;
   std::unique_ptr<frontend::registry_api::RegistryCodec> registry_api_;

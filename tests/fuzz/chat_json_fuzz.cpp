@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is the body of every call that generates: OpenAI's chats and completions, Anthropic's
-// messages, Ollama's chats and generations, OpenAI's responses; and of those that ask for tokens.
+// messages, Ollama's chats and generations, OpenAI's responses; of those that ask for tokens, and
+// of the call that names a prefix.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include "frontend/codec/anthropic/messages_request.h"
 #include "frontend/codec/ollama/ollama_request.h"
 #include "frontend/codec/openai/generation_call.h"
+#include "frontend/codec/prefixes/prefix_request.h"
 #include "frontend/codec/responses/responses_request.h"
 #include "frontend/codec/tokens/tokens_request.h"
 #include "request/buffer.h"
@@ -122,6 +124,20 @@ void check_tokens(std::string_view body) {
   }
 }
 
+void check_prefix(std::string_view body) {
+  const auto prefix = cortex::frontend::prefixes::read_prefix(body);
+  if (!prefix.ok()) {
+    CHECK(prefix.status().code() == cortex::Code::kInvalidArgument, "the client's fault");
+    CHECK(!prefix.status().text().empty(), "and said");
+    return;
+  }
+  CHECK(!prefix->name.empty() && prefix->name.size() <= 64, "bounded");
+  CHECK(prefix->name.find('@') == std::string::npos, "no other tenant's");
+  const auto* conversation = std::get_if<cortex::Conversation>(&prefix->prompt);
+  if (conversation != nullptr) return check_conversation(*conversation);
+  CHECK(!std::get<cortex::Prompt>(prefix->prompt).text.empty(), "something begins with it");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -131,5 +147,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_others(body->text());
   check_responses(body->text());
   check_tokens(body->text());
+  check_prefix(body->text());
   return 0;
 }

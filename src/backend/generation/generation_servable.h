@@ -33,7 +33,8 @@ struct GenerationParts {
 // A conversation or prompt becomes one SequenceInput of `n` sequences (all of best_of); what the
 // lane draws comes back as GenerationOutput parts, one for each sequence that went on, joined while
 // the reader is slow. A stop string ends its sequence, in the lane, too; the last one that ends,
-// ends the lane's request. When the reader stops reading, nothing is read from the lane, and the lane pauses.
+// ends the lane's request. When the reader stops reading, nothing is read from the lane, and the
+// lane pauses.
 //
 // What tokens a conversation or text becomes, and what text tokens are, is told without the lane;
 // of a text that is long, on the pool.

@@ -37,6 +37,14 @@ constexpr auto kVllmNumbers = std::to_array<SequenceNumber>({
      Type::kCounter,
      "Of these, tokens that were there.",
      &SequenceCounts::prefix_hits},
+    {"vllm:external_prefix_cache_queries_total",
+     Type::kCounter,
+     "Prompt tokens that were looked up beside the memory and on the disk.",
+     &SequenceCounts::prefix_queries},
+    {"vllm:external_prefix_cache_hits_total",
+     Type::kCounter,
+     "Of these, tokens that were restored from there.",
+     &SequenceCounts::hits_external},
     {"vllm:prompt_tokens_total",
      Type::kCounter,
      "Prompt tokens of admitted requests.",
@@ -92,6 +100,34 @@ constexpr auto kOwnNumbers = std::to_array<SequenceNumber>({
      Type::kCounter,
      "Cells that the prefix cache gave way with.",
      &SequenceCounts::evicted_cells},
+    {"cortex_sequence_prefix_restored_tokens_total",
+     Type::kCounter,
+     "Tokens whose states came back into the memory, for requests and named prefixes.",
+     &SequenceCounts::restored_tokens},
+    {"cortex_sequence_prefix_restores_failed_total",
+     Type::kCounter,
+     "States of prefixes that did not come, or not in time: they were computed.",
+     &SequenceCounts::restores_failed},
+    {"cortex_sequence_prefix_saved_total",
+     Type::kCounter,
+     "States of prefixes that were copied out of the memory.",
+     &SequenceCounts::prefixes_saved},
+    {"cortex_sequence_prefix_writes_failed_total",
+     Type::kCounter,
+     "States that were not written: the disk failed, or too many waited.",
+     &SequenceCounts::prefix_writes_failed},
+    {"cortex_sequence_named_prefixes_released_total",
+     Type::kCounter,
+     "Times that named prefixes gave way to a sequence that needed the whole memory.",
+     &SequenceCounts::named_released},
+    {"cortex_sequence_named_prefixes",
+     Type::kGauge,
+     "Prefixes that have names.",
+     &SequenceCounts::named_prefixes},
+    {"cortex_sequence_named_prefix_cells",
+     Type::kGauge,
+     "Cells that they hold.",
+     &SequenceCounts::named_cells},
     {"cortex_sequence_pauses_total",
      Type::kCounter,
      "Streams whose reader was slow.",
@@ -252,6 +288,38 @@ void write_ratios(Exposition& out, std::span<const SequenceReading> readings) {
   }
 }
 
+void write_tiers(Exposition& out, std::span<const SequenceReading> readings) {
+  constexpr auto kHits = std::to_array<SequenceKind>(
+      {{"tree", &SequenceCounts::hits_tree},
+       {"memory", &SequenceCounts::hits_memory},
+       {"disk", &SequenceCounts::hits_disk}}
+  );
+  out.family(
+      "cortex_sequence_prefix_hit_tokens_total",
+      Type::kCounter,
+      "Prompt tokens that were not computed again, by where their states lay."
+  );
+  write_kinds(out, "tier", kHits, readings);
+  constexpr auto kBytes = std::to_array<SequenceKind>(
+      {{"memory", &SequenceCounts::prefix_memory_bytes},
+       {"disk", &SequenceCounts::prefix_disk_bytes}}
+  );
+  out.family(
+      "cortex_sequence_prefix_bytes", Type::kGauge, "States of prefixes beside the model's memory."
+  );
+  write_kinds(out, "tier", kBytes, readings);
+  constexpr auto kEvictions = std::to_array<SequenceKind>(
+      {{"memory", &SequenceCounts::prefixes_evicted_memory},
+       {"disk", &SequenceCounts::prefixes_evicted_disk}}
+  );
+  out.family(
+      "cortex_sequence_prefix_evictions_total",
+      Type::kCounter,
+      "States that gave way for the budget of their tier."
+  );
+  write_kinds(out, "tier", kEvictions, readings);
+}
+
 }  // namespace
 
 void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> readings) {
@@ -284,6 +352,7 @@ void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> re
       "Sequences that had to wait outside, by what became of their state."
   );
   write_kinds(out, "state", kPreemptions, readings);
+  write_tiers(out, readings);
 }
 
 }  // namespace cortex::app

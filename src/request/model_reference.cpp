@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "request/adapter_choice.h"
+
 namespace cortex {
 namespace {
 
@@ -81,7 +83,8 @@ Result<ModelReference> ModelReference::parse(std::string_view text) {
   if (const auto plus = rest.find('+'); plus != std::string_view::npos) {
     out.adapter = rest.substr(plus + 1);
     rest = rest.substr(0, plus);
-    if (!is_model_name(out.adapter)) return bad(text, "the adapter behind '+' is not a name");
+    const Status adapter = AdapterChoice::parse(out.adapter).status();
+    if (!adapter.ok()) return bad(text, adapter.text());
   }
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     const std::string_view which = rest.substr(at + 1);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "request/adapter_choice.h"
 #include "request/buffer.h"
 #include "request/model_reference.h"
 #include "request/response_stream.h"
@@ -64,6 +65,28 @@ TEST(ModelReference, knows_every_form) {
     EXPECT_EQ(parsed->alias, alias);
     EXPECT_EQ(parsed->adapter, adapter);
   }
+}
+
+TEST(AdapterChoice, a_reference_may_say_how_strong_its_adapter_is) {
+  const auto parsed = ModelReference::parse("base@2+style@-0.5");
+  ASSERT_TRUE(parsed.ok());
+  const auto choice = AdapterChoice::parse(parsed->adapter);
+  ASSERT_TRUE(choice.ok());
+  EXPECT_EQ(choice->name, "style");
+  EXPECT_EQ(choice->scale, -0.5f);
+  EXPECT_FALSE(AdapterChoice::parse("style")->scale.has_value());
+  for (const char* text :
+       {"b+", "b+@1", "b+a@", "b+a@x", "b+a@101", "b+a@nan", "b+a@1@1", "b+a+c"}) {
+    EXPECT_EQ(ModelReference::parse(text).status().code(), Code::kInvalidArgument) << text;
+  }
+}
+
+TEST(AdapterChoice, what_a_client_calls_the_scale_is_overwritten) {
+  Parameters parameters = {{"adapter_scale", 7.0}, {"other", true}};
+  set_adapter_scale(parameters, 0.5f);
+  EXPECT_EQ(adapter_scale(parameters), 0.5f);
+  EXPECT_EQ(parameters.size(), 2u);
+  EXPECT_EQ(adapter_scale({}), 1.f);
 }
 
 TEST(ModelReference, refuses_paths_and_empty_parts) {

@@ -7,6 +7,7 @@
 #include "app/application.h"
 #include "app/http_options.h"
 #include "app/served_versions.h"
+#include "frontend/codec/adapters/adapter_codec.h"
 #include "frontend/codec/admin/admin_codec.h"
 #include "frontend/codec/anthropic/anthropic_codec.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
@@ -115,6 +116,10 @@ std::vector<frontend::Api> Application::build_apis() {
   }
   prefixes_ = std::make_unique<frontend::prefixes::PrefixCodec>(model_catalog(), cpu_);
   out.push_back(prefixes_->make_api());
+  if (settings_.apis.adapters) {
+    adapter_api_ = std::make_unique<frontend::adapters::AdapterCodec>(model_catalog(), *adapters_);
+    for (frontend::Api& api : adapter_api_->make_apis()) out.push_back(std::move(api));
+  }
   if (settings_.apis.mlflow && storage_) {
     frontend::mlflow::MlflowOptions options;
     options.presigned = settings_.store.artifacts.presigned;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "app/adapters.h"
 #include "app/artifact_place.h"
 #include "app/http_metrics.h"
 #include "app/model_prober.h"
@@ -20,6 +21,7 @@
 #include "config/keys.h"
 #include "config/loader.h"
 #include "connectors/webhook_sender.h"
+#include "frontend/codec/adapters/adapter_codec.h"
 #include "frontend/codec/admin/admin_codec.h"
 #include "frontend/codec/anthropic/anthropic_codec.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
@@ -82,6 +84,7 @@ Result<std::unique_ptr<Application>> Application::make(
   app->build_engines();
   app->build_probation(program);
   app->build_registry();
+  app->build_adapters();
   CORTEX_RETURN_IF_ERROR(app->build_stored_models());
   app->build_serving_runs();
   app->build_router();
@@ -225,6 +228,7 @@ registry::RegistryOptions Application::registry_options() {
   // Made before the registry starts, and what it tells them after they stopped is nothing to them.
   options.on_change = [this] {
     if (stored_models_) stored_models_->registry_changed();
+    if (adapters_) adapters_->models_changed();
   };
   options.on_load = [this](const ModelIdentity& model, Duration took, const Status& status) {
     server_metrics_.record_load(model, took, status);
@@ -243,6 +247,21 @@ void Application::build_registry() {
       std::make_unique<registry::Registry>(registry_options(), make_loader(parts), steady_clock());
   metrics_.add_collector([this](metrics::Exposition& out) {
     write_model_memory(out, registry_->index());
+  });
+}
+
+void Application::build_adapters() {
+  adapters_ = std::make_unique<registry::AdapterShelf>(
+      adapter_options(settings_.adapters),
+      [this](const ModelReference& reference) { return registry_->acquire(reference); },
+      storage_ ? &storage_->store() : nullptr,
+      steady_clock()
+  );
+  metrics_.add_collector([this](metrics::Exposition& out) {
+    const AdapterReading reading{
+        adapters_->list(), adapters_->counts(), adapters_->limits().adapters_max
+    };
+    write_adapter_metrics(out, reading, settings_.metrics.series);
   });
 }
 
@@ -270,6 +289,7 @@ Status Application::build_stored_models() {
   );
   storage_->store().on_change([this](std::int64_t) {
     stored_models_->source_changed();
+    adapters_->catalog_changed();
     if (webhooks_) webhooks_->wake();
   });
   metrics_.add_collector([this](metrics::Exposition& out) {
@@ -293,9 +313,15 @@ void Application::build_router() {
   router::StageContext context{
       steady_clock(),
       refusing_,
-      [this](const ModelReference& reference) { return registry_->acquire(reference); },
+      [this](const ModelReference& reference) { return adapters_->acquire(reference); },
       fall_back_options()
   };
+  context.adapters = [this](
+                         const ModelReference& reference,
+                         const registry::Handle& handle,
+                         TimePoint deadline,
+                         std::function<void(Result<registry::AdapterLease>)> done
+                     ) { adapters_->lend(reference, handle, deadline, std::move(done)); };
   router_ = std::make_unique<router::Router>(router::default_stages(std::move(context)));
 }
 
@@ -327,7 +353,8 @@ void Application::rescan() {
 
 frontend::ModelCatalog Application::model_catalog() {
   frontend::ModelCatalog out;
-  out.find = [this](const ModelReference& reference) { return registry_->acquire(reference); };
+  out.find = [this](const ModelReference& reference) { return adapters_->acquire(reference); };
+  out.adapters = [this] { return offered_adapters(*adapters_); };
   out.index = [this] { return registry_->index(); };
   out.ready_models = [this] { return registry_->ready_models(); };
   out.settled = [this] { return settled(); };

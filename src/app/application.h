@@ -23,6 +23,7 @@
 #include "frontend/http/exchange.h"
 #include "frontend/http/server.h"
 #include "metrics/metrics_registry.h"
+#include "registry/adapters/adapter_shelf.h"
 #include "registry/probation.h"
 #include "registry/registry.h"
 #include "registry/signing/signature_gate.h"
@@ -34,6 +35,9 @@
 
 namespace cortex::connectors {
 class WebhookSender;
+}
+namespace cortex::frontend::adapters {
+class AdapterCodec;
 }
 namespace cortex::frontend::oip {
 class OipCodec;
@@ -105,6 +109,7 @@ class Application {
   void build_engines();
   void build_probation(const std::string& program);
   void build_registry();
+  void build_adapters();
   [[nodiscard]] Status build_signing();
   [[nodiscard]] Status build_webhooks();
   [[nodiscard]] registry::RegistryOptions registry_options();
@@ -149,6 +154,7 @@ class Application {
   std::unique_ptr<frontend::ollama::OllamaCodec> ollama_;
   std::unique_ptr<frontend::prefixes::PrefixCodec> prefixes_;
   std::unique_ptr<frontend::admin::AdminCodec> admin_;
+  std::unique_ptr<frontend::adapters::AdapterCodec> adapter_api_;
   std::unique_ptr<frontend::mlflow::MlflowCodec> mlflow_;
   std::unique_ptr<frontend::registry_api::RegistryCodec> registry_api_;
   std::unique_ptr<router::Router> router_;
@@ -158,6 +164,7 @@ class Application {
   SequenceEngines sequence_engines_;
   std::unique_ptr<registry::Probation> probation_;  // null: models.probation is off
   std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<registry::AdapterShelf> adapters_;
   std::unique_ptr<connectors::WebhookSender> webhooks_;    // null without storage
   std::unique_ptr<registry::SignatureGate> signatures_;    // null without storage
   std::unique_ptr<registry::Source> source_;               // null without storage

@@ -28,6 +28,7 @@ std::vector<Application::Phase> Application::start_list() {
       {"webhooks", [this] { return webhooks_ ? webhooks_->start() : Status(); }},
       // Makes the folder that the registry reads.
       {"stored models", [this] { return stored_models_ ? stored_models_->start() : Status(); }},
+      {"adapters", [this] { return adapters_->start(); }},
       // Loads go on in the background; a wrong repository is told before anything listens.
       {"models", [this] { return registry_->start(); }},
       {"serving runs",
@@ -98,6 +99,11 @@ std::vector<Application::Phase> Application::stop_list() {
       {"stored models",
        [this] {
          if (stored_models_) stored_models_->stop();
+         return Status();
+       }},
+      {"adapters",
+       [this] {
+         adapters_->stop();
          return Status();
        }},
       {"models",

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "connectors/webhook.h"
 #include "frontend/codec/responses/response_table.h"
+#include "registry/adapters/adapter_catalog.h"
 #include "registry/catalog/catalog_schema.h"
 #include "registry/signing/signature_policy.h"
 #include "store/artifact_index.h"
@@ -168,6 +169,7 @@ std::vector<store::Schema> storage_schemas() {
       tracking::tracking_schema(),
       registry::catalog_schema(),
       registry::signing_schema(),
+      registry::adapter_schema(),
       connectors::webhook_schema(),
       store::replay_schema(),
       frontend::responses::response_schema(),

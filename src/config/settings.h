@@ -56,6 +56,16 @@ struct ModelSettings {
   std::uint64_t probation_memory = 0;  // 0: seven eighths of what is free
 };
 
+// LoRA adapters of language models.
+struct AdapterSettings {
+  std::string folder;  // empty: none can be registered
+  std::uint64_t max_per_model = 20;
+  std::uint64_t memory = 0;  // 0: no bound
+  std::uint64_t file_bytes = 4ull << 30;
+  std::vector<std::string> training_methods;  // empty: all
+  std::chrono::milliseconds wait{10'000};
+};
+
 // Where artifacts lie: in the data folder, or in an S3-compatible bucket.
 struct ArtifactSettings {
   std::string url;       // s3://BUCKET[/PREFIX]; empty: the data folder
@@ -141,6 +151,7 @@ struct ApiSettings {
   bool ollama = true;
   bool mlflow = true;
   bool registry = true;
+  bool adapters = true;
 };
 
 enum class AccessLog : std::uint8_t { kOff, kErrors, kAll };
@@ -159,6 +170,7 @@ struct Settings {
   LimitSettings limits;
   MetricsSettings metrics;
   ModelSettings models;
+  AdapterSettings adapters;
   StoreSettings store;
   RemoteSettings remote;
   TrackingSettings tracking;

@@ -15,6 +15,8 @@ Stages default_stages(StageContext context) {
   stages.push_back(std::make_unique<Admit>(context.clock, context.draining));
   // Takes the lease; everything below knows the version.
   stages.push_back(std::make_unique<Resolve>(std::move(context.resolver)));
+  // Needs the version, whose memory the adapter lies in; the request may wait here.
+  if (context.adapters) stages.push_back(std::make_unique<Adapt>(std::move(context.adapters)));
   // Needs the signature; before the queue, so that a request that cannot run never waits in it.
   stages.push_back(std::make_unique<Fit>());
   // Watches what follows, so that a run that fails gets another attempt. Not there unless asked

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "router/stage.h"
+#include "router/stages/adapt.h"
 #include "router/stages/fall_back.h"
 #include "router/stages/resolve.h"
 
@@ -16,6 +17,7 @@ struct StageContext {
   const std::atomic<bool>& draining;  // set once, when the server stops
   Resolver resolver;
   FallBackOptions fall_back = {};  // without `previous`: no other attempts
+  AdapterLender adapters = {};     // empty: there are none
 };
 
 // The usual list. default_stages.cpp says why the order is what it is.

@@ -2,11 +2,13 @@
 #include "router/router.h"
 
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "request/adapter_choice.h"
 #include "router/default_stages.h"
 
 namespace cortex::router {
@@ -258,6 +260,90 @@ TEST_F(RouterTest, goes_on_where_a_stage_suspended) {
   ASSERT_NE(held, nullptr);
   held->resume();
   EXPECT_EQ(echo_.submitted, 1);
+}
+
+// Takes any request, and keeps what it was.
+class Witness final : public Servable {
+ public:
+  void submit(std::shared_ptr<const Request> request, std::shared_ptr<ResponseStream> stream)
+      override {
+    seen.push_back(request);
+    stream->finish(unavailable("a witness answers nothing"));
+  }
+  std::vector<std::shared_ptr<const Request>> seen;
+};
+
+// A language model under the name "echo", whose adapters wait to be lent.
+class AdapterRouteTest : public RouterTest {
+ protected:
+  using Lend = std::function<void(Result<registry::AdapterLease>)>;
+
+  AdapterRouteTest() {
+    auto model = std::make_shared<registry::ServingVersion>(*handle_);
+    model->signature.generates = true;
+    model->servable = &witness_;
+    handle_ = std::move(model);
+  }
+
+  std::shared_ptr<ResponseStream> generate(const std::string& model) {
+    StageContext made = context();
+    made.resolver = [this](const ModelReference&) { return Result<registry::Handle>(handle_); };
+    made.fall_back.previous = [this](const ModelReference&, const std::string&) {
+      ++tries_;
+      return Result<registry::Handle>(not_found("no other version"));
+    };
+    made.adapters =
+        [this](const ModelReference& asked, const registry::Handle&, TimePoint, Lend done) {
+          asked_.push_back(asked.to_string());
+          done_ = std::move(done);
+        };
+    router_ = std::make_unique<Router>(default_stages(std::move(made)));
+    auto asked = std::make_shared<Request>();
+    asked->model = *ModelReference::parse(model);
+    asked->parameters = {{"adapter_scale", 50.0}};
+    asked->input = GenerationInput{};
+    auto stream = std::make_shared<ResponseStream>();
+    router_->route(std::move(asked), stream);
+    return stream;
+  }
+
+  Witness witness_;
+  std::vector<std::string> asked_;
+  Lend done_;
+  int tries_ = 0;
+  std::unique_ptr<Router> router_;
+};
+
+TEST_F(AdapterRouteTest, a_request_waits_for_its_adapter_and_goes_on_under_its_identity) {
+  const auto held = std::make_shared<int>(1);
+  auto stream = generate("echo+poet");
+  EXPECT_EQ(asked_, (std::vector<std::string>{"echo+poet"}));
+  EXPECT_TRUE(witness_.seen.empty());
+  done_(registry::AdapterLease{"poet@d1", 0.5f, held});
+  ASSERT_EQ(witness_.seen.size(), 1u);
+  EXPECT_EQ(witness_.seen[0]->model.name, "echo");
+  EXPECT_EQ(witness_.seen[0]->model.adapter, "poet@d1");
+  EXPECT_EQ(adapter_scale(witness_.seen[0]->parameters), 0.5f);
+  EXPECT_TRUE(stream->finished());
+  EXPECT_EQ(tries_, 0) << "an adapter of one version is nothing to another";
+  done_ = nullptr;
+  EXPECT_EQ(held.use_count(), 2) << "the stream keeps what was lent";
+  stream.reset();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST_F(AdapterRouteTest, an_adapter_may_be_named_in_the_place_of_the_model) {
+  const auto stream = generate("poet");
+  EXPECT_EQ(asked_, (std::vector<std::string>{"poet"}));
+  done_(not_found("model 'echo' has no adapter 'poet'"));
+  EXPECT_EQ(stream->status().code(), Code::kNotFound);
+  EXPECT_TRUE(witness_.seen.empty());
+}
+
+TEST_F(AdapterRouteTest, a_request_for_the_model_itself_asks_for_no_adapter) {
+  const auto stream = generate("echo@3");
+  EXPECT_TRUE(asked_.empty());
+  EXPECT_EQ(witness_.seen.size(), 1u);
 }
 
 }  // namespace

@@ -27,4 +27,11 @@ void Passage::choose(registry::Handle handle) {
   handle_ = std::move(handle);
 }
 
+void Passage::exchange(std::shared_ptr<const Request> request, std::shared_ptr<const void> hold) {
+  using Kept = std::pair<registry::Handle, std::shared_ptr<const void>>;
+  CHECK(handle_ != nullptr, "an adapter belongs to a version");
+  stream_->keep(std::make_shared<Kept>(handle_, std::move(hold)));
+  request_ = std::move(request);
+}
+
 }  // namespace cortex::router

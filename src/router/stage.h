@@ -51,13 +51,16 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
   // The version that will serve. The stream keeps the lease until it is gone.
   void choose(registry::Handle handle);
+  // The request goes on as another one; the stream keeps `hold` beside the lease on the version.
+  // REQUIRES: a version was chosen, and no other one will be.
+  void exchange(std::shared_ptr<const Request> request, std::shared_ptr<const void> hold);
   // Null until a stage chose.
   [[nodiscard]] const registry::Handle& handle() const { return handle_; }
 
  private:
   const Stages& stages_;
   std::size_t next_ = 0;
-  const std::shared_ptr<const Request> request_;
+  std::shared_ptr<const Request> request_;
   const std::shared_ptr<ResponseStream> stream_;
   registry::Handle handle_;
 };

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "app/adapters.h"
 #include "app/followed_registry.h"
 #include "app/http_metrics.h"
 #include "app/lane_directory.h"
@@ -65,6 +66,13 @@ std::string metric_list() {
   registry.add_collector([](metrics::Exposition& out) { app::write_signature_counts(out, {}); });
   registry.add_collector([](metrics::Exposition& out) { app::write_webhook_counts(out, {}); });
   registry.add_collector([](metrics::Exposition& out) { app::write_response_counts(out, {}); });
+  registry.add_collector([](metrics::Exposition& out) {
+    registry::AdapterState adapter;
+    adapter.record.name = "A";
+    adapter.record.base_model = "M";
+    adapter.uses = adapter.in_use = 1;
+    app::write_adapter_metrics(out, {{adapter}, {}, 20}, 1);
+  });
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
   RequestRecord record;

@@ -290,7 +290,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         models = forced_models(args.models, args.config, pathlib.Path(folder))
         data = pathlib.Path(folder) / "data"
-        return run(args, files, Server(args.binary, models, "--config", args.config, "--data", data))
+        return run(args, files, Server(args.binary, models, "--config", args.config, "--data", data, "--adapters", HERE / "adapters"))
 
 
 def run(args, files, server):

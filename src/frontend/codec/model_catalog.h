@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,14 @@
 
 namespace cortex::frontend {
 
+// An adapter that can be asked for, by its own name too.
+struct OfferedAdapter {
+  std::string name;
+  std::string base_model;       // which is ready
+  std::string path;             // of its file, below the folder of adapters
+  std::int64_t created_at = 0;  // milliseconds since the epoch
+};
+
 // The models as the codecs see them; app binds it to the registry, tests to whatever they need.
 // Every function is thread-safe, never blocks, and means what its namesake in registry/registry.h
 // means.
@@ -19,6 +28,7 @@ struct ModelCatalog {
   std::function<Result<registry::Handle>(const ModelReference&)> find;
   std::function<std::vector<registry::IndexEntry>()> index;
   std::function<std::vector<std::string>()> ready_models;
+  std::function<std::vector<OfferedAdapter>()> adapters = {};  // by name; empty: there are none
   std::function<bool()> settled;
   std::function<void(const std::string&, registry::LoadOverride, std::function<void(Status)>)> load;
   std::function<void(const std::string&, std::function<void(Status)>)> unload;

@@ -8,7 +8,9 @@
 namespace cortex::router {
 
 Verdict FallBack::enter(const std::shared_ptr<Passage>& passage) const {
-  if (!passage->request()->model.version.empty()) return Verdict::kContinue;
+  const ModelReference& model = passage->request()->model;
+  // What an adapter makes of one version says nothing of another.
+  if (!model.version.empty() || !model.adapter.empty()) return Verdict::kContinue;
   passage->stream()->on_failure([this, passage](const Status& status) {
     return try_again(*passage, status);
   });

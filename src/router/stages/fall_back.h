@@ -23,7 +23,8 @@ struct FallBackOptions {
 
 // Gives a request another attempt, one, on the previous version when the run on the chosen one
 // fails (kInternal, kUnavailable) before the first part of its answer. A request that names a
-// version means that one and gets none; so does one that does not fit the other version. The
+// version means that one and gets none; so does one with an adapter, and one that does not fit the
+// other version. The
 // request stays what it was; the answer names the version that gave it.
 class FallBack final : public Stage {
  public:

@@ -5,12 +5,6 @@ namespace cortex::router {
 
 Verdict Resolve::enter(const std::shared_ptr<Passage>& passage) const {
   const ModelReference& model = passage->request()->model;
-  if (!model.adapter.empty()) {
-    passage->stream()->finish(
-        invalid_argument("model '" + model.to_string() + "': this model takes no adapters")
-    );
-    return Verdict::kFinished;
-  }
   Result<registry::Handle> handle = resolver_(model);
   if (!handle.ok()) {
     passage->stream()->finish(handle.status());

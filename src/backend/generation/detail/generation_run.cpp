@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "request/adapter_choice.h"
 
 namespace cortex::backend {
 namespace {
@@ -74,6 +75,8 @@ void GenerationRun::start() {
     ends_ = std::make_shared<SequenceEnds>(sequences);
     prepared->input.ends = ends_;
   }
+  prepared->input.adapter = request_->model.adapter;
+  prepared->input.adapter_scale = adapter_scale(request_->parameters);
   request->input = std::move(prepared->input);
   lane_stream_ = std::make_shared<ResponseStream>(std::max(kLanePartsMin, 2 * sequences));
   lane_stream_->follow(stream_);

@@ -164,7 +164,8 @@ constexpr std::array kSchemas = {
         "OpenAiModel",
         R"({"type":"object","required":["id","object","created","owned_by"],"properties":{
       "id":{"type":"string"},"object":{"const":"model"},"created":{"type":"integer"},
-      "owned_by":{"type":"string"}}})"
+      "owned_by":{"type":"string"},"root":{"type":"string","description":"Of an adapter, its file."},
+      "parent":{"type":["string","null"],"description":"Of an adapter, its model."}}})"
     ),
     json_schema(
         "OpenAiModelList", R"({"type":"object","required":["object","data"],"properties":{

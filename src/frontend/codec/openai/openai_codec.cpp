@@ -13,6 +13,7 @@
 #include "frontend/codec/openai/schemas.h"
 #include "frontend/codec/streamed_call.h"
 #include "frontend/codec/unary_call.h"
+#include "request/adapter_choice.h"
 #include "request/model_reference.h"
 
 namespace cortex::frontend::openai {
@@ -20,11 +21,27 @@ namespace {
 
 std::string error_body(int, const Status& status) { return error_text(status); }
 
-void append_model(std::string& out, std::string_view id, std::int64_t created) {
+void append_head(std::string& out, std::string_view id, std::int64_t created) {
   out.append(R"({"id":)");
   append_json_string(out, id);
   out.append(R"(,"object":"model","created":)").append(std::to_string(created));
-  out.append(R"(,"owned_by":"cortex"})");
+  out.append(R"(,"owned_by":"cortex")");
+}
+
+void append_model(std::string& out, std::string_view id, std::int64_t created) {
+  append_head(out, id, created);
+  out.append(R"(,"root":)");
+  append_json_string(out, id);
+  out.append(R"(,"parent":null})");
+}
+
+void append_adapter(std::string& out, std::string_view id, const OfferedAdapter& adapter) {
+  append_head(out, id, adapter.created_at / 1000);
+  out.append(R"(,"root":)");
+  append_json_string(out, adapter.path);
+  out.append(R"(,"parent":)");
+  append_json_string(out, adapter.base_model);
+  out.push_back('}');
 }
 
 void reply_json(Exchange& exchange, std::string body) {
@@ -149,6 +166,10 @@ void OpenAiCodec::list_models(const ExchangePtr& exchange) const {
     if (body.back() != '[') body.push_back(',');
     append_model(body, name, options_.created);
   }
+  for (const OfferedAdapter& adapter : adapters()) {
+    if (body.back() != '[') body.push_back(',');
+    append_adapter(body, adapter.name, adapter);
+  }
   reply_json(*exchange, body.append("]}"));
 }
 
@@ -158,9 +179,19 @@ void OpenAiCodec::model(const ExchangePtr& exchange) const {
   if (!reference.ok()) return exchange->fail(reference.status());
   const auto handle = catalog_.find(*reference);
   if (!handle.ok()) return exchange->fail(handle.status());
+  const std::string& served = (*handle)->identity.name;
+  const auto choice = AdapterChoice::parse(reference->adapter);
+  const std::string& asked = choice.ok() ? choice->name : reference->name;
   std::string body;
-  append_model(body, name, options_.created);
+  for (const OfferedAdapter& adapter : adapters()) {
+    if (asked != served && adapter.name == asked) append_adapter(body, name, adapter);
+  }
+  if (body.empty()) append_model(body, name, options_.created);
   reply_json(*exchange, std::move(body));
+}
+
+std::vector<OfferedAdapter> OpenAiCodec::adapters() const {
+  return catalog_.adapters ? catalog_.adapters() : std::vector<OfferedAdapter>();
 }
 
 void OpenAiCodec::embeddings(const ExchangePtr& exchange) const {

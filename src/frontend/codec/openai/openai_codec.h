@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "frontend/codec/model_catalog.h"
@@ -37,6 +38,7 @@ class OpenAiCodec {
   void embeddings(const ExchangePtr& exchange) const;
   void chat(const ExchangePtr& exchange) const;
   void completion(const ExchangePtr& exchange) const;
+  [[nodiscard]] std::vector<OfferedAdapter> adapters() const;
 
   const ModelCatalog catalog_;
   const Submit submit_;

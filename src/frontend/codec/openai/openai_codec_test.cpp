@@ -212,8 +212,8 @@ TEST(OpenAiCodec, lists_models) {
   Served served;
   EXPECT_EQ(
       call(served.api, Method::kGet, "/v1/models")->bytes(),
-      R"({"object":"list","data":[{"id":"mini","object":"model","created":1700000000,"owned_by":"cortex"},)"
-      R"({"id":"org/m","object":"model","created":1700000000,"owned_by":"cortex"}]})"
+      R"({"object":"list","data":[{"id":"mini","object":"model","created":1700000000,"owned_by":"cortex","root":"mini","parent":null},)"
+      R"({"id":"org/m","object":"model","created":1700000000,"owned_by":"cortex","root":"org/m","parent":null}]})"
   );
 }
 
@@ -226,7 +226,7 @@ TEST(OpenAiCodec, shows_one_model) {
   };
   EXPECT_EQ(
       show("mini")->bytes(),
-      R"({"id":"mini","object":"model","created":1700000000,"owned_by":"cortex"})"
+      R"({"id":"mini","object":"model","created":1700000000,"owned_by":"cortex","root":"mini","parent":null})"
   );
   EXPECT_EQ(show("max")->failure().code(), Code::kNotFound);
   EXPECT_EQ(show("../x")->failure().code(), Code::kInvalidArgument);

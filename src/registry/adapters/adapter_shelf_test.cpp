@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "registry/adapters/adapter_catalog.h"
 #include "registry/adapters/testing/fake_language.h"
@@ -21,10 +22,26 @@
 namespace cortex::registry {
 namespace {
 
-// A request that asked for an adapter.
-struct Asked {
-  std::optional<Result<AdapterLease>> answer;
-  bool answered() const { return answer.has_value(); }
+// A request that asked for an adapter. Thread-safe.
+class Asked {
+ public:
+  void set(Result<AdapterLease> answer) {
+    MutexLock lock(mutex_);
+    answer_ = std::move(answer);
+  }
+  [[nodiscard]] bool answered() const {
+    MutexLock lock(mutex_);
+    return answer_.has_value();
+  }
+  // REQUIRES: answered().
+  [[nodiscard]] Result<AdapterLease> answer() const {
+    MutexLock lock(mutex_);
+    return answer_.value();
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::optional<Result<AdapterLease>> answer_ GUARDED_BY(mutex_);
 };
 
 // The model "base" in version 1, adapters in files, no store.
@@ -93,18 +110,18 @@ class AdapterShelfTest : public ::testing::Test {
     CHECK(reference.ok(), "a reference");
     const auto handle = shelf().acquire(*reference);
     if (!handle.ok()) {
-      out->answer = handle.status();
+      out->set(handle.status());
       return out;
     }
     shelf().lend(*reference, *handle, deadline, [this, out](Result<AdapterLease> lease) {
-      out->answer = std::move(lease);
+      out->set(std::move(lease));
       watch_.notify();
     });
     return out;
   }
   Result<AdapterLease> answer_of(const std::shared_ptr<Asked>& asked) {
     CHECK(watch_.wait([&] { return asked->answered(); }), "the request is answered");
-    return *asked->answer;
+    return asked->answer();
   }
   Result<AdapterLease> use(const std::string& model) { return answer_of(ask(model)); }
   // Until the thread did all that was to do before.
@@ -188,6 +205,7 @@ TEST_F(AdapterShelfTest, a_wait_is_bounded_and_counted) {
   EXPECT_EQ(answer_of(asked).status().text(), "the adapter was not loaded in time");
   EXPECT_EQ(shelf().counts().refusals, 2u);
   loading.open();
+  settle();
 }
 
 TEST_F(AdapterShelfTest, requests_over_the_bound_do_not_wait) {
@@ -196,7 +214,7 @@ TEST_F(AdapterShelfTest, requests_over_the_bound_do_not_wait) {
   store::Latch loading;
   language_.on_load = [&] { loading.wait(); };
   const auto first = ask("base+poet");
-  EXPECT_EQ(ask("base+poet")->answer->status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(ask("base+poet")->answer().status().code(), Code::kResourceExhausted);
   loading.open();
   EXPECT_TRUE(answer_of(first).ok());
 }

@@ -16,7 +16,7 @@ constexpr std::size_t kStepsLearnt = 8;  // from which on the cost model is aske
 constexpr double kGainMin = 1.15;        // tokens for a row's time, against those of the step's
 constexpr double kChanceMin = 0.1;       // below it no row is cheap enough
 constexpr double kNeighbourShare = 0.125;
-constexpr double kProbeChance = 0.5;
+constexpr double kProbeChance = 0.25;
 constexpr std::size_t kProbeRows = 2;
 
 double draft_seconds(const StepCost& cost, const StepShape& shape) {

@@ -52,7 +52,7 @@ struct DraftPlan {
 // How many tokens of each draft a step carries: those whose rows bring more tokens for their time
 // than the step does without them, by a margin. A sequence that is alone may take any time for it;
 // beside others the step gets at most an eighth longer, so that nobody pays for a neighbour's
-// draft. With `probe` two likely tokens are carried although they do not seem to pay: what rows
+// draft. With `probe` up to two tokens are carried although they do not seem to pay: what rows
 // cost is known only from steps that had them. Pure.
 class DraftPolicy {
  public:

@@ -105,14 +105,17 @@ TEST_F(DraftPolicyTest, makes_a_shared_step_at_most_an_eighth_longer) {
   EXPECT_LE(rows, 3u) << "500 of 12 000 each";
 }
 
-TEST_F(DraftPolicyTest, a_probe_carries_two_likely_tokens_that_do_not_seem_to_pay) {
+TEST_F(DraftPolicyTest, a_probe_carries_up_to_two_tokens_that_do_not_seem_to_pay) {
   learn(0, 5'000);
   add({0.9, 0.8, 0.7});
   const DraftPlan carried = plan(true);
   EXPECT_TRUE(carried.probe);
   EXPECT_EQ(carried.tokens, (std::vector<std::size_t>{2}));
   candidates_.clear();
-  add({0.4, 0.3});
+  add({0.4, 0.2});
+  EXPECT_EQ(plan(true).tokens, (std::vector<std::size_t>{1}));
+  candidates_.clear();
+  add({0.2, 0.1});
   EXPECT_EQ(plan(true).tokens, (std::vector<std::size_t>{0})) << "an unlikely one teaches dearly";
 }
 

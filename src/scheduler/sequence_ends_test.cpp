@@ -32,10 +32,10 @@ TEST(SequenceEnds, end_one_sequence_and_no_other) {
   const Forks forks;
   const auto client = driver.ask(forks.request);
   for (int i = 0; i < 10; ++i) driver.step();
-  const std::size_t cells = driver.state().cells_used();
   forks.ends->end(1);
   driver.step();
-  EXPECT_LT(driver.state().cells_used(), cells) << "its cells are others' at once";
+  EXPECT_EQ(driver.state().members.size(), 2u) << "its place in memory is free at once";
+  EXPECT_EQ(driver.state().free_ids.size(), driver.state().running_max - 2);
   driver.run();
   ASSERT_TRUE(client->ended && client->status().ok()) << client->status().to_string();
   EXPECT_EQ(client->answers[0].size(), kTokens);

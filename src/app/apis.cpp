@@ -152,6 +152,7 @@ Status Application::build_server() {
       frontend::RouteTable routes, frontend::RouteTable::build(std::move(apis))
   );
   frontend::HttpService service{std::move(routes), std::nullopt, authenticator_.get(), &records_};
+  service.quotas = quotas_.get();
   if (options.metrics_port) {
     std::vector<frontend::Api> alone{metrics_api(admin_->make_api())};
     CORTEX_ASSIGN_OR_RETURN(service.metrics_routes, frontend::RouteTable::build(std::move(alone)));

@@ -118,6 +118,7 @@ Status Application::build_keys() {
     );
   }
   workspaces_ = workspaces.names();
+  quotas_ = PrincipalQuotas::make(settings_.quotas, file.keys, !has_keys_, metrics_);
   authenticator_ = std::make_unique<KeyAuthenticator>(std::move(ring), std::move(workspaces));
   return {};
 }
@@ -322,6 +323,7 @@ void Application::build_router() {
                          TimePoint deadline,
                          std::function<void(Result<registry::AdapterLease>)> done
                      ) { adapters_->lend(reference, handle, deadline, std::move(done)); };
+  if (quotas_) context.quota = quotas_->stage_options();
   router_ = std::make_unique<router::Router>(router::default_stages(std::move(context)));
 }
 

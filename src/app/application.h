@@ -13,6 +13,7 @@
 #include "app/key_authenticator.h"
 #include "app/lane_directory.h"
 #include "app/model_loader.h"
+#include "app/principal_quotas.h"
 #include "app/server_metrics.h"
 #include "app/storage.h"
 #include "base/core_budget.h"
@@ -145,6 +146,7 @@ class Application {
   AccessLog access_log_;
   RecordFan records_;
   std::unique_ptr<KeyAuthenticator> authenticator_;
+  std::unique_ptr<PrincipalQuotas> quotas_;  // null: nobody has limits
   std::unique_ptr<frontend::oip::OipCodec> oip_;
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
   std::unique_ptr<frontend::tokens::TokensCodec> tokens_;

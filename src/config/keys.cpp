@@ -2,6 +2,7 @@
 #include "config/keys.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <set>
 
@@ -11,6 +12,7 @@ namespace cortex::config {
 namespace {
 
 constexpr std::size_t kKeysMax = 100'000;
+constexpr std::uint64_t kLimitMax = 1'000'000'000;
 
 std::optional<std::uint8_t> hex_digit(char c) {
   if (c >= '0' && c <= '9') return static_cast<std::uint8_t>(c - '0');
@@ -28,6 +30,17 @@ bool parse_digest(std::string_view hex, std::array<std::uint8_t, 32>& out) {
     out[i] = static_cast<std::uint8_t>(*high << 4 | *low);
   }
   return true;
+}
+
+std::optional<std::uint64_t> parse_limit(const YAML::Node& value) {
+  if (!value.IsScalar()) return std::nullopt;
+  const std::string& text = value.Scalar();
+  std::uint64_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size() || out > kLimitMax) {
+    return std::nullopt;
+  }
+  return out;
 }
 
 // The scope of that name, or of the role that stands for it; "" for none.
@@ -62,7 +75,7 @@ class KeyReader {
 
   void read_key(const YAML::Node& node) {
     if (!node.IsMap())
-      return fault(node, "must be a map of name, tenant, workspace, scopes and sha256");
+      return fault(node, "must be a map of name, tenant, workspace, scopes, sha256 and limits");
     KeyEntry key;
     for (const auto& entry : node) {
       const std::string field = entry.first.IsScalar() ? entry.first.Scalar() : "";
@@ -74,8 +87,7 @@ class KeyReader {
 
   void read_field(const std::string& field, const YAML::Node& value, KeyEntry& key) {
     if (field == "scopes") return read_scopes(value, key);
-    if (field == "limits")
-      return fault(value, "limits: not enforced by this version; leave it out");
+    if (field == "limits") return read_limits(value, key.limits);
     if (field != "name" && field != "tenant" && field != "workspace" && field != "sha256") {
       return fault(value, "'" + field + "' is not a field of a key");
     }
@@ -110,6 +122,34 @@ class KeyReader {
         key.scopes.emplace_back(name);
       }
     }
+  }
+
+  void read_limits(const YAML::Node& value, KeyLimits& limits) {
+    if (!value.IsMap()) return fault(value, "limits must be a map");
+    for (const auto& entry : value) {
+      const std::string field = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      std::optional<std::uint64_t>* const limit = limit_of(field, limits);
+      if (limit == nullptr) {
+        fault(
+            entry.first,
+            "'" + field +
+                "' is not a limit; there are requests_per_minute, tokens_per_minute and "
+                "concurrent_requests"
+        );
+        continue;
+      }
+      *limit = parse_limit(entry.second);
+      if (!*limit) {
+        fault(entry.second, "limits." + field + " must be a whole number from 0 to 1000000000");
+      }
+    }
+  }
+
+  static std::optional<std::uint64_t>* limit_of(std::string_view field, KeyLimits& limits) {
+    if (field == "requests_per_minute") return &limits.requests_per_minute;
+    if (field == "tokens_per_minute") return &limits.tokens_per_minute;
+    if (field == "concurrent_requests") return &limits.concurrent_requests;
+    return nullptr;
   }
 
   void check(const YAML::Node& node, const KeyEntry& key) {

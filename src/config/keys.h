@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,13 @@
 
 namespace cortex::config {
 
+// What a key may do, in place of the defaults under `quotas`; 0 lifts one.
+struct KeyLimits {
+  std::optional<std::uint64_t> requests_per_minute;
+  std::optional<std::uint64_t> tokens_per_minute;
+  std::optional<std::uint64_t> concurrent_requests;
+};
+
 // One entry of a key file. The secret itself is never written down.
 struct KeyEntry {
   std::string name;
@@ -20,6 +28,7 @@ struct KeyEntry {
   // Of "read", "infer", "admin", whichever of their two names the file has; at least one.
   std::vector<std::string> scopes;
   std::array<std::uint8_t, 32> sha256{};  // of the secret's bytes
+  KeyLimits limits;
 };
 
 struct KeyFile {
@@ -27,9 +36,9 @@ struct KeyFile {
   std::vector<Fault> faults;
 };
 
-// Reads a key file (YAML or JSON): a list of {name, tenant, workspace,
-// scopes, sha256}, or a map with that
-// list under "keys". Names and digests are unique. All faults at once. Never throws.
+// Reads a key file (YAML or JSON): a list of {name, tenant, workspace, scopes, sha256, limits}, or
+// a map with that list under "keys". Names and digests are unique. All faults at once. Never
+// throws.
 [[nodiscard]] KeyFile parse_keys(std::string_view text, std::string_view name);
 
 }  // namespace cortex::config

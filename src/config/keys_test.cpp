@@ -40,11 +40,24 @@ TEST(Keys, a_scope_has_the_name_of_a_role_too) {
   EXPECT_THAT(file.keys[0].scopes, ElementsAre("read", "infer", "admin"));
 }
 
+TEST(Keys, a_key_may_have_limits_of_its_own) {
+  const KeyFile file = parse_keys(
+      "- {name: ci, scopes: [read], sha256: " + kDigest +
+          ", limits: {requests_per_minute: 60, tokens_per_minute: 0}}",
+      "k"
+  );
+  ASSERT_TRUE(file.faults.empty()) << fault_text(file.faults);
+  const KeyLimits& limits = file.keys[0].limits;
+  EXPECT_EQ(limits.requests_per_minute, 60u);
+  EXPECT_EQ(limits.tokens_per_minute, 0u) << "lifted, which is not the same as not named";
+  EXPECT_FALSE(limits.concurrent_requests);
+}
+
 TEST(Keys, names_every_fault_with_its_line) {
   const KeyFile file = parse_keys(
       "- {name: a, scopes: [root], sha256: 12}\n- {scopes: [read], secret: x}\n- {name: a, scopes: "
       "[read], sha256: " +
-          kDigest + ", limits: {}}\n",
+          kDigest + ", limits: {requests_per_minute: -1, tokens: 1}}\n",
       "k"
   );
   const std::string text = fault_text(file.faults);
@@ -54,7 +67,10 @@ TEST(Keys, names_every_fault_with_its_line) {
   EXPECT_THAT(text, HasSubstr("k:2: keys[1]: needs a name"));
   EXPECT_THAT(text, HasSubstr("k:2: keys[1]: needs sha256"));
   EXPECT_THAT(text, HasSubstr("k:3: keys[2]: the name 'a' is there twice"));
-  EXPECT_THAT(text, HasSubstr("k:3: keys[2]: limits: not enforced"));
+  EXPECT_THAT(
+      text, HasSubstr("k:3: keys[2]: limits.requests_per_minute must be a whole number from 0 to")
+  );
+  EXPECT_THAT(text, HasSubstr("k:3: keys[2]: 'tokens' is not a limit"));
 }
 
 TEST(Keys, refuses_what_is_not_a_list) {

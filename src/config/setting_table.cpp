@@ -302,6 +302,20 @@ const Setting kTable[] = {
      "Requests that wait for one model where its configuration says nothing; more are answered 429.",
      CountTarget{CORTEX_MEMBER(limits.queue_requests), 1, 1'000'000}},
 
+    {"quotas.requests_per_minute", "", "CORTEX_QUOTAS_REQUESTS_PER_MINUTE",
+     "Requests of one key per minute where its entry in the key file says nothing; 0: no limit.",
+     CountTarget{CORTEX_MEMBER(quotas.requests_per_minute), 0, 1'000'000'000}},
+    {"quotas.tokens_per_minute", "", "CORTEX_QUOTAS_TOKENS_PER_MINUTE",
+     "Tokens of one key's prompts, texts and answers per minute, likewise; 0: no limit.",
+     CountTarget{CORTEX_MEMBER(quotas.tokens_per_minute), 0, 1'000'000'000}},
+    {"quotas.concurrent_requests", "", "CORTEX_QUOTAS_CONCURRENT_REQUESTS",
+     "Requests of one key that run at the same time, likewise; 0: no limit.",
+     CountTarget{CORTEX_MEMBER(quotas.concurrent_requests), 0, 1'000'000'000}},
+    {"quotas.principals", "", "CORTEX_QUOTAS_PRINCIPALS",
+     "Keys whose use is remembered at a time; while all of them have used some of a minute's share, "
+     "another one is refused.",
+     CountTarget{CORTEX_MEMBER(quotas.principals), 16, 10'000'000}},
+
     {"log.format", "--log-format", "CORTEX_LOG_FORMAT",
      "Form of the log lines on standard error.",
      CORTEX_CHOICE(kFormatNames, log.format)},

@@ -35,6 +35,14 @@ struct LimitSettings {
   std::uint64_t queue_requests = 512;  // of one model
 };
 
+// What each principal may do whose key says nothing; 0: no limit.
+struct QuotaSettings {
+  std::uint64_t requests_per_minute = 0;
+  std::uint64_t tokens_per_minute = 0;
+  std::uint64_t concurrent_requests = 0;
+  std::uint64_t principals = 100'000;
+};
+
 struct MetricsSettings {
   std::uint64_t port = 8002;  // 0: off; /metrics is on the HTTP port too
   std::uint64_t series = 1000;
@@ -168,6 +176,7 @@ struct Settings {
   std::chrono::milliseconds drain_timeout{30'000};
   HttpSettings http;
   LimitSettings limits;
+  QuotaSettings quotas;
   MetricsSettings metrics;
   ModelSettings models;
   AdapterSettings adapters;

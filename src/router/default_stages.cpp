@@ -13,6 +13,10 @@ Stages default_stages(StageContext context) {
   Stages stages;
   // First: what is refused here costs nothing, neither a look-up nor a lease.
   stages.push_back(std::make_unique<Admit>(context.clock, context.draining));
+  // Before anything is looked up for who has used up his share. Not there where nobody has limits.
+  if (context.quota.limiter != nullptr) {
+    stages.push_back(std::make_unique<Quota>(std::move(context.quota)));
+  }
   // Takes the lease; everything below knows the version.
   stages.push_back(std::make_unique<Resolve>(std::move(context.resolver)));
   // Needs the version, whose memory the adapter lies in; the request may wait here.

@@ -7,6 +7,7 @@
 #include "router/stage.h"
 #include "router/stages/adapt.h"
 #include "router/stages/fall_back.h"
+#include "router/stages/quota.h"
 #include "router/stages/resolve.h"
 
 namespace cortex::router {
@@ -18,6 +19,7 @@ struct StageContext {
   Resolver resolver;
   FallBackOptions fall_back = {};  // without `previous`: no other attempts
   AdapterLender adapters = {};     // empty: there are none
+  QuotaOptions quota = {};         // without `limiter`: nobody has limits
 };
 
 // The usual list. default_stages.cpp says why the order is what it is.

@@ -49,7 +49,11 @@ class Passage : public std::enable_shared_from_this<Passage> {
   [[nodiscard]] const std::shared_ptr<const Request>& request() const { return request_; }
   [[nodiscard]] const std::shared_ptr<ResponseStream>& stream() const { return stream_; }
 
-  // The version that will serve. The stream keeps the lease until it is gone.
+  // From now on the servable answers into `stream`, which goes on to the one before. Before a
+  // version is chosen.
+  void replace_stream(std::shared_ptr<ResponseStream> stream);
+
+  // The version that will serve. The client's stream keeps the lease until it is gone.
   void choose(registry::Handle handle);
   // The request goes on as another one; the stream keeps `hold` beside the lease on the version.
   // REQUIRES: a version was chosen, and no other one will be.
@@ -61,7 +65,8 @@ class Passage : public std::enable_shared_from_this<Passage> {
   const Stages& stages_;
   std::size_t next_ = 0;
   std::shared_ptr<const Request> request_;
-  const std::shared_ptr<ResponseStream> stream_;
+  const std::shared_ptr<ResponseStream> client_stream_;
+  std::shared_ptr<ResponseStream> stream_;  // the same, or what goes on to it
   registry::Handle handle_;
 };
 

@@ -12,6 +12,7 @@
 #include "app/followed_registry.h"
 #include "app/http_metrics.h"
 #include "app/lane_directory.h"
+#include "app/principal_quotas.h"
 #include "app/registry_metrics.h"
 #include "app/response_metrics.h"
 #include "app/served_versions.h"
@@ -73,6 +74,9 @@ std::string metric_list() {
     adapter.uses = adapter.in_use = 1;
     app::write_adapter_metrics(out, {{adapter}, {}, 20}, 1);
   });
+  const auto quotas = app::PrincipalQuotas::make({1, 0, 0, 16}, {}, true, registry);
+  static_cast<void>(quotas->enter({}, "mlflow"));
+  static_cast<void>(quotas->enter({}, "mlflow"));
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
   RequestRecord record;

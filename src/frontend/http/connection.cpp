@@ -98,6 +98,7 @@ void Connection::on_head() {
   admission_ = port_->gate.admit(request, head);
   if (admission_.route != nullptr) {
     admission_.fault = foreign_origin(loop_->server().options.cors_origins, request);
+    if (!admission_.fault) admission_.fault = over_quota(request);
     if (admission_.fault) admission_.route = nullptr;
   }
   close_after_ = !head.keep_alive;
@@ -120,6 +121,18 @@ void Connection::on_head() {
     out_.push(std::string("HTTP/1.1 100 Continue\r\n\r\n"));
     flush();
   }
+}
+
+// What runs a model is counted by the router, with its tokens.
+std::optional<HttpFault> Connection::over_quota(const HttpRequest& request) {
+  const ServerContext& server = loop_->server();
+  const Scope scope = admission_.route->scope;
+  if (server.quotas == nullptr || scope == Scope::kNone || scope == Scope::kInfer) {
+    return std::nullopt;
+  }
+  Status status = server.quotas->enter(request.principal, admission_.api->name);
+  if (status.ok()) return std::nullopt;
+  return HttpFault{429, std::move(status)};
 }
 
 void Connection::on_request() {
@@ -222,6 +235,13 @@ std::string Connection::make_head(
   frame.date = loop_->date();
   frame.request_id = state.request.id;
   frame.cors_origin = cors_origin(options.cors_origins, state.request);
+  std::vector<std::pair<std::string_view, std::string>> limits;
+  const QuotaGate* const quotas = loop_->server().quotas;
+  // A principal without scopes is nobody: it was not asked who it is, or it did not say.
+  if (quotas != nullptr && state.request.principal.scopes != 0) {
+    quotas->describe(state.request.principal, state.record.api, limits);
+    frame.more = &limits;
+  }
   std::string head;
   head.reserve(384 + (body_bytes <= kCopiedBytesMax ? body_bytes : 0));
   append_reply_head(head, reply, frame);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/system/error_code.hpp>
@@ -67,6 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void pump();
   void on_head();
+  [[nodiscard]] std::optional<HttpFault> over_quota(const HttpRequest& request);
   void on_request();
   void open_exchange();
   void on_part(RequestReader::Event event);

@@ -50,6 +50,7 @@ struct ServerContext {
   HttpServerOptions options;
   RecordSink* records = nullptr;
   const Clock* clock = nullptr;
+  QuotaGate* quotas = nullptr;
   std::shared_ptr<BodyBudget> budget;
   std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> exchanges{0};

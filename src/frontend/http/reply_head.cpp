@@ -98,7 +98,9 @@ void append_cors(std::string& out, std::string_view origin) {
   append_field(out, "Access-Control-Allow-Origin", origin);
   out.append(
       "Access-Control-Expose-Headers: x-request-id, retry-after, "
-      "inference-header-content-length\r\n"
+      "inference-header-content-length, x-ratelimit-limit-requests, "
+      "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
+      "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens\r\n"
       "Vary: Origin\r\n"
   );
 }
@@ -123,6 +125,9 @@ void append_reply_head(std::string& out, const HttpReply& reply, const ReplyFram
   out.append(" ").append(reason_of(reply.status)).append("\r\n");
   append_framing(out, reply, frame);
   for (const auto& [name, value] : reply.headers) append_field(out, name, value);
+  if (frame.more != nullptr) {
+    for (const auto& [name, value] : *frame.more) append_field(out, name, value);
+  }
   if (!frame.request_id.empty()) append_field(out, "x-request-id", frame.request_id);
   if (!frame.date.empty()) append_field(out, "Date", frame.date);
   if (!frame.server.empty()) append_field(out, "Server", frame.server);

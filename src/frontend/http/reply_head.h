@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "frontend/http/exchange.h"
 
@@ -19,6 +21,8 @@ struct ReplyFrame {
   std::string_view date;  // as http_date() writes it
   std::string_view request_id;
   std::string_view cors_origin;  // empty: no CORS headers
+  // Beside those of the reply; null: none.
+  const std::vector<std::pair<std::string_view, std::string>>* more = nullptr;
 };
 
 // Appends status line and header, the empty line included. Control characters in values become

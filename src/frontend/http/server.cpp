@@ -209,6 +209,7 @@ HttpServer::HttpServer(HttpServerOptions options, HttpService service)
   server.options = std::move(options);
   server.records = parts.records;
   server.clock = parts.clock;
+  server.quotas = parts.quotas;
 }
 
 HttpServer::~HttpServer() { stop(); }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "frontend/http/authenticator.h"
+#include "frontend/http/quota_gate.h"
 #include "frontend/http/route_table.h"
 #include "request/request_record.h"
 
@@ -48,6 +49,7 @@ struct HttpService {
   const Authenticator* authenticator = nullptr;
   RecordSink* records = nullptr;
   const Clock* clock = &steady_clock();
+  QuotaGate* quotas = nullptr;  // null: nobody has limits
 };
 
 // Counters since the start, and two levels.

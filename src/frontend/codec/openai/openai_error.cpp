@@ -5,13 +5,23 @@
 
 #include "base/json_text.h"
 #include "frontend/status_map.h"
+#include "router/limiter.h"
 
 namespace cortex::frontend::openai {
 namespace {
 
+// Of a refusal by a quota; empty for every other error. Its code is that of all refusals, and its
+// type says what there is too much of.
+std::string_view quota_type(const Status& status) {
+  if (status.reason() == router::kTokensReason) return "tokens";
+  const bool requests =
+      status.reason() == router::kRequestsReason || status.reason() == router::kConcurrencyReason;
+  return requests ? "requests" : "";
+}
+
 // What is not found here is always a model: other paths belong to no route.
 std::string_view error_code(const Status& status) {
-  if (!status.reason().empty()) return status.reason();
+  if (!status.reason().empty() && quota_type(status).empty()) return status.reason();
   if (status.code() == Code::kNotFound) return "model_not_found";
   return status_row(status.code()).openai_code;
 }
@@ -27,7 +37,8 @@ std::string error_text(const Status& status) {
   std::string out = R"({"error":{"message":)";
   append_json_string(out, status.text());
   out.append(R"(,"type":)");
-  append_json_string(out, status_row(status.code()).openai_type);
+  const std::string_view quota = quota_type(status);
+  append_json_string(out, quota.empty() ? status_row(status.code()).openai_type : quota);
   out.append(R"(,"param":)");
   const std::string_view param = error_param(status);
   if (param.empty()) {

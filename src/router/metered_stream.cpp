@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "router/metered_stream.h"
 
-#include <atomic>
-#include <cstdint>
 #include <optional>
 #include <utility>
+
+#include "base/turns.h"
 
 namespace cortex::router {
 namespace {
@@ -29,12 +29,7 @@ class Carrier {
  private:
   // No lock is held while streams are called: reading may run the producer, which comes back here.
   void move() {
-    if (turns_.fetch_add(1) > 0) return;
-    std::uint32_t taken = 1;
-    do {
-      carry();
-      taken = turns_.fetch_sub(taken) - taken;
-    } while (taken > 0);
+    turns_.take([this] { carry(); });
   }
 
   void carry() {
@@ -61,7 +56,7 @@ class Carrier {
   const std::function<void(const Timings&)> on_end_;
   std::shared_ptr<ResponseStream> inner_;  // null after the end
   std::optional<ResponsePart> part_;       // read, and not yet taken
-  std::atomic<std::uint32_t> turns_{0};
+  Turns turns_;
 };
 
 }  // namespace

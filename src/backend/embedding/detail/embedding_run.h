@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "backend/detail/lane_gate.h"
-#include "backend/detail/turns.h"
 #include "backend/embedding/detail/embedding_plan.h"
 #include "backend/embedding/embedding_servable.h"
+#include "base/turns.h"
 
 namespace cortex::backend {
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "backend/detail/lane_gate.h"
-#include "backend/detail/turns.h"
 #include "backend/generation/detail/prompt_maker.h"
 #include "backend/generation/detail/sequence_text.h"
+#include "base/turns.h"
 #include "request/request.h"
 #include "request/response_stream.h"
 #include "request/sequence_ends.h"

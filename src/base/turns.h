@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstddef>
 
-namespace cortex::backend {
+namespace cortex {
 
 // Lets one thread at a time work: who comes meanwhile, also out of the work itself, leaves his turn
 // to it, and it looks again before it goes. Nobody waits. Thread-safe.
@@ -25,4 +25,4 @@ class Turns {
   std::atomic<std::size_t> left_{0};  // turns since somebody began
 };
 
-}  // namespace cortex::backend
+}  // namespace cortex

@@ -476,12 +476,12 @@ TEST_F(GenerationServableTest, refuses_tokens_and_texts_beyond_its_bounds) {
     auto request = std::make_shared<Request>();
     request->input = std::move(input);
     Answer answer;
-    std::promise<void> ended;
-    answer.stream->on_ready([&] {
-      if (answer.stream->finished() || answer.stream->read()) ended.set_value();
+    const auto ended = std::make_shared<std::promise<void>>();
+    answer.stream->on_ready([ended, stream = answer.stream.get()] {
+      if (stream->finished() || stream->read()) ended->set_value();
     });
     servable_->submit(request, answer.stream);
-    ended.get_future().wait();
+    ended->get_future().wait();
     return answer.stream->status();
   };
   EXPECT_EQ(ask(DetokenizeInput{{1, 1'000'000}}).field(), "tokens");

@@ -68,24 +68,27 @@ class Books : public ::testing::TestWithParam<std::string> {
 
   // All that was begun has come to its end.
   void settle() const {
-    if (store_)
-      ASSERT_TRUE((*store_)->write_and_wait([](store::Transaction&) { return Status(); }).ok());
+    if (!store_) return;
+    const Status done = (*store_)->write_and_wait([](store::Transaction&) { return Status(); });
+    ASSERT_TRUE(done.ok()) << done.text();
   }
 
   Result<KeptResponse> find(const ResponseOwner& owner, const std::string& id) {
-    std::promise<Result<KeptResponse>> out;
-    book_->find(owner, id, [&](Result<KeptResponse> found) { out.set_value(std::move(found)); });
-    return out.get_future().get();
+    const auto out = std::make_shared<std::promise<Result<KeptResponse>>>();
+    book_->find(owner, id, [out](Result<KeptResponse> found) { out->set_value(std::move(found)); });
+    return out->get_future().get();
   }
   Result<Turns> conversation(const ResponseOwner& owner, const std::string& id) {
-    std::promise<Result<Turns>> out;
-    book_->conversation(owner, id, [&](Result<Turns> found) { out.set_value(std::move(found)); });
-    return out.get_future().get();
+    const auto out = std::make_shared<std::promise<Result<Turns>>>();
+    book_->conversation(owner, id, [out](Result<Turns> found) {
+      out->set_value(std::move(found));
+    });
+    return out->get_future().get();
   }
   Status remove(const ResponseOwner& owner, const std::string& id) {
-    std::promise<Status> out;
-    book_->remove(owner, id, [&](Status status) { out.set_value(std::move(status)); });
-    return out.get_future().get();
+    const auto out = std::make_shared<std::promise<Status>>();
+    book_->remove(owner, id, [out](Status status) { out->set_value(std::move(status)); });
+    return out->get_future().get();
   }
 
   std::int64_t now_ = 1000;
@@ -278,9 +281,11 @@ TEST(StoredBook, what_waits_for_the_database_is_there_already_and_can_go_again) 
   while (book->counts().kept < 2) {
     ASSERT_TRUE(store->write_and_wait([](store::Transaction&) { return Status(); }).ok());
   }
-  std::promise<bool> later;
-  book->find(kAnna, "b", [&](const Result<KeptResponse>& found) { later.set_value(found.ok()); });
-  EXPECT_FALSE(later.get_future().get());
+  const auto later = std::make_shared<std::promise<bool>>();
+  book->find(kAnna, "b", [later](const Result<KeptResponse>& found) {
+    later->set_value(found.ok());
+  });
+  EXPECT_FALSE(later->get_future().get());
 }
 
 TEST(StoredBook, a_database_that_fails_loses_the_response_and_counts_it) {

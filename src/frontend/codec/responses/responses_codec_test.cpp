@@ -108,7 +108,7 @@ TEST_F(ResponsesCodecTest, an_answer_has_openai_s_form) {
       R"("reasoning":{"effort":null,"summary":null},"service_tier":"default","temperature":1,)"
       R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_p":1,)"
       R"("truncation":"disabled","store":true,"user":null,"usage":{"input_tokens":7,)"
-      R"("input_tokens_details":{"cached_tokens":4},"output_tokens":5,)"
+      R"("input_tokens_details":{"cached_tokens":4,"cache_write_tokens":0},"output_tokens":5,)"
       R"("output_tokens_details":{"reasoning_tokens":0},"total_tokens":12},)"
       R"("output":[{"id":"msg_s1_0","type":"message","status":"completed","role":"assistant",)"
       R"("content":[{"type":"output_text","text":"hello","annotations":[],"logprobs":[]}]}]})"

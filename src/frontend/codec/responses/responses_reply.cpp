@@ -35,7 +35,8 @@ void append_usage(std::string& out, const Timings& timings) {
   out.append(R"({"input_tokens":)").append(std::to_string(timings.input_tokens));
   out.append(R"(,"input_tokens_details":{"cached_tokens":)");
   out.append(std::to_string(timings.cached_tokens));
-  out.append(R"(},"output_tokens":)").append(std::to_string(timings.output_tokens));
+  out.append(R"(,"cache_write_tokens":0},"output_tokens":)")
+      .append(std::to_string(timings.output_tokens));
   out.append(R"(,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":)");
   out.append(std::to_string(timings.input_tokens + timings.output_tokens)).push_back('}');
 }

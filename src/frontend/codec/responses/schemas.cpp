@@ -61,7 +61,8 @@ constexpr Schema kResponsesSchemas[] = {
       "temperature":{"type":"number"},"top_p":{"type":"number"},"text":{"type":"object"},
       "tool_choice":{"type":["string","object"]},"tools":{"type":"array"},"truncation":{"type":"string"},
       "usage":{"type":["object","null"],"properties":{"input_tokens":{"type":"integer"},
-        "input_tokens_details":{"type":"object","properties":{"cached_tokens":{"type":"integer"}}},
+        "input_tokens_details":{"type":"object","properties":{"cached_tokens":{"type":"integer"},
+          "cache_write_tokens":{"type":"integer"}}},
         "output_tokens":{"type":"integer"},"output_tokens_details":{"type":"object"},
         "total_tokens":{"type":"integer"}}}}})"),
     response_schema_of(

@@ -336,6 +336,7 @@ void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> re
   constexpr auto kRejections = std::to_array<SequenceKind>(
       {{"requests", &SequenceCounts::rejected_requests},
        {"tokens", &SequenceCounts::rejected_tokens},
+       {"time", &SequenceCounts::rejected_time},
        {"closed", &SequenceCounts::rejected_closed},
        {"invalid", &SequenceCounts::rejected_invalid},
        {"adapter", &SequenceCounts::rejected_adapter}}

@@ -79,6 +79,7 @@ std::string metric_list() {
   static_cast<void>(quotas->enter({}, "mlflow"));
   metrics::add_process_metrics(registry);
   lanes.probe_for({"M", "1"})->add_batch(1);
+  static_cast<void>(lanes.sequence_probe_for({"M", "1"}));
   RequestRecord record;
   record.api = "oip";
   record.route = "/infer";

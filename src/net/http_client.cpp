@@ -18,7 +18,7 @@ class HttpClient::Impl {
   Impl(HttpClientOptions options, Url url, std::shared_ptr<const TlsContext> tls)
       : options_(std::move(options)), url_(std::move(url)), tls_(std::move(tls)) {}
 
-  Result<HttpAnswer> send(const HttpCall& call) {
+  Result<HttpAnswer> send(const HttpCall& call, const HttpSink& sink) {
     const TimePoint deadline = steady_clock().now() + options_.timeout;
     const std::string target = url_.target + std::string(call.target);
     CORTEX_ASSIGN_OR_RETURN(
@@ -28,21 +28,26 @@ class HttpClient::Impl {
     const ExchangeRequest request{head, call.body, call.method == "HEAD"};
     if (channel_ && !channel_->has_input()) {
       bool again = is_idempotent(call.method);
-      auto answer = exchange(request, deadline, again);
+      auto answer = exchange(request, sink, deadline, again);
       if (!again) return answer;
     }
     CORTEX_ASSIGN_OR_RETURN(channel_, Channel::open(url_, tls_.get(), deadline));
+    channel_->interrupt_by(options_.interrupt);
     bool again = false;
-    return exchange(request, deadline, again);
+    return exchange(request, sink, deadline, again);
   }
 
  private:
   // `again`: whether the call may be sent a second time, before and after.
-  Result<HttpAnswer> exchange(const ExchangeRequest& request, TimePoint deadline, bool& again) {
-    HttpExchange one(
-        *channel_, {options_.timeout, kHeaderBytesMax, options_.body_bytes_max}, deadline
-    );
-    auto answer = one.run(request, HttpStreams());
+  Result<HttpAnswer> exchange(
+      const ExchangeRequest& request, const HttpSink& sink, TimePoint deadline, bool& again
+  ) {
+    const auto stall =
+        options_.stall_timeout.count() > 0 ? options_.stall_timeout : options_.timeout;
+    HttpExchange one(*channel_, {stall, kHeaderBytesMax, options_.body_bytes_max}, deadline);
+    HttpStreams streams;
+    streams.sink = sink;
+    auto answer = one.run(request, streams);
     if (!one.reusable()) channel_.reset();
     const bool closed = !answer.ok() && answer.status().code() == Code::kUnavailable;
     again = again && closed && !one.answered();
@@ -78,6 +83,10 @@ Result<HttpClient> HttpClient::make(HttpClientOptions options) {
   return HttpClient(std::make_unique<Impl>(std::move(options), std::move(url), std::move(tls)));
 }
 
-Result<HttpAnswer> HttpClient::send(const HttpCall& call) { return impl_->send(call); }
+Result<HttpAnswer> HttpClient::send(const HttpCall& call) { return impl_->send(call, HttpSink()); }
+
+Result<HttpAnswer> HttpClient::send(const HttpCall& call, const HttpSink& sink) {
+  return impl_->send(call, sink);
+}
 
 }  // namespace cortex::net

@@ -20,7 +20,9 @@ struct HttpClientOptions {
   std::string ca_file;          // of https; empty: the system's certificates
   std::string key;              // sent as a bearer token; empty: none
   std::chrono::milliseconds timeout{60'000};  // of one call, connecting included
-  std::size_t body_bytes_max = 1ull << 30;    // of an answer
+  std::chrono::milliseconds stall_timeout{};  // without a byte; 0: `timeout`
+  int interrupt = -1;  // while this descriptor is readable, a call ends with kCancelled
+  std::size_t body_bytes_max = 1ull << 30;  // of an answer
 };
 
 struct HttpCall {
@@ -49,6 +51,8 @@ class HttpClient {
   // Whatever the server answered, 4xx and 5xx too. kUnavailable when it cannot be reached or breaks
   // off, kDeadlineExceeded after the time-out, kResourceExhausted over a limit.
   [[nodiscard]] Result<HttpAnswer> send(const HttpCall& call);
+  // The same; an answer of 200 to 299 goes to `sink` as it comes, whose error ends the call.
+  [[nodiscard]] Result<HttpAnswer> send(const HttpCall& call, const HttpSink& sink);
 
  private:
   class Impl;

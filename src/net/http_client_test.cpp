@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_client.h"
 
+#include <unistd.h>
+
 #include <string>
 #include <vector>
 
@@ -144,6 +146,63 @@ TEST(HttpClient, refuses_urls_that_it_cannot_serve) {
 
 TEST(PathSegment, encodes_what_would_end_a_segment) {
   EXPECT_EQ(path_segment("a b/c:1"), "a%20b%2Fc%3A1");
+}
+
+TEST(HttpClient, hands_on_an_answer_as_it_comes) {
+  std::vector<std::string> parts;
+  TestServer server([](TestServer::Peer& peer, int) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
+    peer.wait_for_end();
+  });
+  HttpClient client = client_for(server.url());
+  const auto answer = client.send(get("/"), [&](const HttpResponse& head, std::string_view bytes) {
+    EXPECT_EQ(head.status, 200);
+    parts.emplace_back(bytes);
+    return cancelled("that is enough");
+  });
+  EXPECT_EQ(answer.status().code(), Code::kCancelled);
+  EXPECT_THAT(parts, testing::ElementsAre("one"));
+}
+
+TEST(HttpClient, keeps_what_a_refusal_says_from_the_sink) {
+  ScriptedServer server(
+      ScriptedServer::Script{{"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy"}}
+  );
+  HttpClient client = client_for(server.url());
+  const auto answer = client.send(get("/"), [](const HttpResponse&, std::string_view) {
+    ADD_FAILURE() << "no answer to hand on";
+    return Status();
+  });
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->status, 429);
+  EXPECT_EQ(answer->body, "busy");
+}
+
+TEST(HttpClient, ends_a_wait_when_it_is_interrupted) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  TestServer server([&](TestServer::Peer& peer, int) {
+    peer.read_request();
+    EXPECT_EQ(write(ends[1], "x", 1), 1);
+    peer.wait_for_end();
+  });
+  HttpClientOptions options;
+  options.url = server.url();
+  options.interrupt = ends[0];
+  HttpClient client = std::move(HttpClient::make(options)).value();
+  EXPECT_EQ(client.send(get("/")).status().code(), Code::kCancelled);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(HttpClient, gives_up_on_a_silent_server_before_the_whole_call_is_over) {
+  TestServer server([](TestServer::Peer& peer, int) { peer.wait_for_end(); });
+  HttpClientOptions options;
+  options.url = server.url();
+  options.stall_timeout = std::chrono::milliseconds(20);
+  HttpClient client = std::move(HttpClient::make(options)).value();
+  EXPECT_EQ(client.send(get("/")).status().code(), Code::kDeadlineExceeded);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ Socket& Socket::operator=(Socket&& other) noexcept {
   if (this == &other) return *this;
   close();
   fd_ = std::exchange(other.fd_, -1);
+  interrupt_ = other.interrupt_;
   return *this;
 }
 
@@ -57,9 +58,10 @@ void Socket::close() {
 
 Status Socket::wait(Ready ready, TimePoint deadline) const {
   const short events = ready == Ready::kRead ? POLLIN : POLLOUT;
-  pollfd entry{fd_, events, 0};
+  pollfd entries[] = {{fd_, events, 0}, {interrupt_, POLLIN, 0}};  // poll skips what is below 0
   for (;;) {
-    const int events_now = ::poll(&entry, 1, milliseconds_until(deadline));
+    const int events_now = ::poll(entries, 2, milliseconds_until(deadline));
+    if (events_now > 0 && entries[1].revents != 0) return cancelled("interrupted");
     if (events_now > 0) return {};
     if (events_now == 0) return deadline_exceeded("no answer in time");
     if (errno != EINTR) return broken("poll", errno);

@@ -24,7 +24,8 @@ class Socket {
   enum class Ready { kRead, kWrite };
 
   Socket() = default;
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket(Socket&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), interrupt_(other.interrupt_) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket() { close(); }
 
@@ -43,6 +44,9 @@ class Socket {
   [[nodiscard]] Status write(std::string_view first, std::string_view second, TimePoint deadline);
   // At least one byte; 0 at the end of the stream.
   [[nodiscard]] Result<std::size_t> read(std::span<char> into, TimePoint deadline);
+  // From now on every wait ends with kCancelled while `descriptor` is readable, which stays the
+  // caller's.
+  void interrupt_by(int descriptor) { interrupt_ = descriptor; }
   // kDeadlineExceeded when it is not ready by then.
   [[nodiscard]] Status wait(Ready ready, TimePoint deadline) const;
   // Whether read() would not wait: bytes, the end, or an error are there.
@@ -54,6 +58,7 @@ class Socket {
   explicit Socket(int fd) : fd_(fd) {}
 
   int fd_ = -1;
+  int interrupt_ = -1;
 };
 
 }  // namespace cortex::net

@@ -23,6 +23,7 @@ class Channel {
   );
 
   [[nodiscard]] Status write(std::string_view first, std::string_view second, TimePoint deadline);
+  void interrupt_by(int descriptor) { socket_.interrupt_by(descriptor); }
   // At least one byte; 0 at the end.
   [[nodiscard]] Result<std::size_t> read(std::span<char> into, TimePoint deadline);
   // Whether the server said something, if only that it closed.

@@ -10,6 +10,7 @@
 #include "cli/bench/report.h"
 #include "cli/bench/workload.h"
 #include "cli/detail/context.h"
+#include "cli/detail/machine.h"
 
 namespace cortex::cli::detail {
 namespace {
@@ -81,19 +82,6 @@ Result<bench::WorkloadOptions> workload_options(const BenchFlags& flags) {
   if (out.embeddings) CORTEX_RETURN_IF_ERROR(parse_tokens(flags.tokens, out));
   for (const std::string& shape : flags.shapes) CORTEX_RETURN_IF_ERROR(parse_shape(shape, out));
   return out;
-}
-
-// CPU seconds of the server so far; nothing when its metrics are not readable.
-std::optional<double> server_cpu(net::HttpClient& client) {
-  net::HttpCall request;
-  request.target = "/metrics";
-  const auto answer = call(client, request);
-  if (!answer.ok()) return std::nullopt;
-  constexpr std::string_view kName = "\nprocess_cpu_seconds_total ";
-  const std::size_t at = answer->body.find(kName);
-  if (at == std::string::npos) return std::nullopt;
-  const std::string_view rest = std::string_view(answer->body).substr(at + kName.size());
-  return parse_number<double>(rest.substr(0, rest.find('\n')));
 }
 
 double own_cpu() {
@@ -329,13 +317,15 @@ void add_bench_command(const Command& root) {
   const Command command = root.add("bench", "Measure a model of a running server.");
   const auto server = add_server_flags(command);
   auto flags = std::make_shared<BenchFlags>();
-  command.option("model", flags->model, "The model").required().type("NAME");
+  command.option("model", flags->model, "The model").type("NAME");
   add_load_flags(command, *flags);
   add_work_flags(command, *flags);
   command.flag("--json", flags->as_json, "Print JSON");
-  command.does([&context = root.context(), server, flags] {
+  command.does([&context = root.context(), server, flags]() -> Status {
+    if (flags->model.empty()) return invalid_argument("model is required");
     return Bench(context, *server, *flags).run();
   });
+  add_bench_llm_command(command);
 }
 
 }  // namespace cortex::cli::detail

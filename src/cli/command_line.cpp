@@ -33,6 +33,7 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   detail::add_restore_command(top);
   detail::add_infer_command(top);
   detail::add_embed_command(top);
+  detail::add_chat_command(top);
   detail::add_bench_command(top);
   detail::add_sign_command(top);
   detail::add_verify_command(top);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench/report.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <ostream>
 
 #include <boost/json/object.hpp>
 
 #include "cli/detail/json.h"
+#include "cli/detail/machine.h"
 
 namespace cortex::cli::bench {
 namespace {
@@ -24,23 +22,6 @@ std::string format(const char* pattern, Values... values) {
   std::array<char, 256> text{};
   std::snprintf(text.data(), text.size(), pattern, values...);
   return text.data();
-}
-
-std::string machine_text() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
-
-json::object machine_json() {
-  json::object out;
-  out["cpu"] = machine_text();
-  out["cores"] = sysconf(_SC_NPROCESSORS_ONLN);
-  out["memory_bytes"] = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-  return out;
 }
 
 json::object interval_json(const Interval& interval) {
@@ -114,8 +95,7 @@ std::string versus_line(const VersusRow& row) {
 }  // namespace
 
 void print_table(std::ostream& out, const Report& report) {
-  out << report.model << ": " << report.work << "; " << machine_text() << ", "
-      << sysconf(_SC_NPROCESSORS_ONLN) << " cores\n";
+  out << report.model << ": " << report.work << "; " << detail::machine_text() << "\n";
   if (!report.runs.empty()) {
     out << "   clients  requests/s     p50 us     p90 us     p99 us     cpu us  errors\n";
     for (const RunRow& row : report.runs) out << run_line(row);
@@ -137,7 +117,7 @@ void print_json(std::ostream& out, const Report& report) {
   json::object all;
   all["model"] = report.model;
   all["work"] = report.work;
-  all["machine"] = machine_json();
+  all["machine"] = detail::machine_json();
   json::array runs;
   for (const RunRow& row : report.runs) runs.push_back(run_json(row));
   json::array versus;

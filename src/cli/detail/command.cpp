@@ -111,7 +111,8 @@ Option Command::on_values(
 }
 
 void Command::does(std::function<Status()> what) const {
-  app_->callback([context = context_, what = std::move(what)] {
+  app_->callback([app = app_, context = context_, what = std::move(what)] {
+    if (!app->get_subcommands().empty()) return;
     const Status status = what();
     if (!status.ok()) context->fail(status);
   });

@@ -71,8 +71,8 @@ class Command {
       const std::string& help
   ) const;
 
-  // Runs when the command was named and its options are read. An error is told, and leaves the exit
-  // code that fits.
+  // Runs when the command was named, none below it, and its options are read. An error is told, and
+  // leaves the exit code that fits.
   void does(std::function<Status()> what) const;
 
  private:

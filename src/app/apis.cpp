@@ -24,6 +24,15 @@
 namespace cortex::app {
 namespace {
 
+frontend::openai::StreamSocketOptions socket_options(const config::SocketSettings& from) {
+  frontend::openai::StreamSocketOptions out;
+  out.generations_max = from.generations;
+  out.message_bytes_max = from.message_bytes;
+  out.ping_interval = from.ping_interval;
+  out.idle_timeout = from.idle_timeout;
+  return out;
+}
+
 // Of the port that serves metrics alone.
 frontend::Api metrics_api(frontend::Api admin) {
   std::erase_if(admin.routes, [](const frontend::Route& route) {
@@ -64,6 +73,8 @@ void Application::build_openai(std::vector<frontend::Api>& out) {
   frontend::openai::OpenAiOptions options;
   options.created = unix_milliseconds() / 1000;
   options.fingerprint = "fp_cortex_" CORTEX_VERSION;
+  options.sockets = socket_options(settings_.sockets);
+  options.sockets.records = &records_;
   openai_ = std::make_unique<frontend::openai::OpenAiCodec>(
       model_catalog(), submit(), std::move(options)
   );

@@ -43,6 +43,14 @@ struct QuotaSettings {
   std::uint64_t principals = 100'000;
 };
 
+// WebSockets on which models answer.
+struct SocketSettings {
+  std::uint64_t generations = 16;            // of one, at a time
+  std::uint64_t message_bytes = 1ull << 20;  // of a client
+  std::chrono::milliseconds ping_interval{20'000};
+  std::chrono::milliseconds idle_timeout{300'000};
+};
+
 struct MetricsSettings {
   std::uint64_t port = 8002;  // 0: off; /metrics is on the HTTP port too
   std::uint64_t series = 1000;
@@ -177,6 +185,7 @@ struct Settings {
   HttpSettings http;
   LimitSettings limits;
   QuotaSettings quotas;
+  SocketSettings sockets;
   MetricsSettings metrics;
   ModelSettings models;
   AdapterSettings adapters;

@@ -127,9 +127,9 @@ std::optional<HttpFault> foreign_origin(
     const std::vector<std::string>& allowed, const HttpRequest& request
 ) {
   const std::string_view origin = request.header("origin");
-  if (origin.empty() || request.method == Method::kGet || request.method == Method::kHead) {
-    return std::nullopt;
-  }
+  const bool reads = request.method == Method::kGet || request.method == Method::kHead;
+  // What a page reads of an upgraded connection no rule of browsers keeps from it.
+  if (origin.empty() || (reads && request.header("upgrade").empty())) return std::nullopt;
   if (!cors_origin(allowed, request).empty() || is_own_origin(origin, request.header("host"))) {
     return std::nullopt;
   }

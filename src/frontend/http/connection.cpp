@@ -109,6 +109,7 @@ void Connection::on_head() {
     close_after_ = true;
     return answer_unserved();
   }
+  if (admission_.route->body == BodyMode::kUpgraded) return on_upgrade();
   const std::size_t limit = admission_.route->body_bytes_limit;
   const std::size_t most = limit > 0 ? limit : loop_->server().options.body_bytes_limit;
   if (admission_.route->body == BodyMode::kStreamed) {
@@ -139,7 +140,7 @@ void Connection::on_request() {
   if (admission_.route == nullptr) return answer_unserved();
   open_exchange();
   exchange_->in_handler = true;
-  exchange_->streams_body = admission_.route->body == BodyMode::kStreamed;
+  exchange_->streams_body = admission_.route->body != BodyMode::kBuffered;
   continue_owed_ = exchange_->streams_body && reader_.head().expects_continue;
   ++loop_->server().exchanges;
   LoopCounts::add(loop_->counts().requests);
@@ -283,6 +284,7 @@ void Connection::begin_stream(const std::shared_ptr<ExchangeState>& state, HttpR
   // Without chunks only the end of the connection says where the answer ends.
   invite_body();
   state->stream_left = head.stream_bytes;
+  if (head.status == 101) return begin_pipe(*state, head);
   const bool framed = state->stream_left || !state->http10;
   if (!framed || loop_->server().draining) close_after_ = true;
   state->record.http_status = head.status;
@@ -304,7 +306,7 @@ void Connection::push_chunk(const std::shared_ptr<ExchangeState>& state, std::st
     CHECK(chunk.size() <= *state->stream_left, "a stream is no longer than it was announced");
     *state->stream_left -= chunk.size();
   }
-  const bool bare = state->stream_left || state->http10;
+  const bool bare = state->stream_left || state->http10 || state->upgraded;
   // The frame counts too, so that what flush() takes off was put on.
   const std::size_t size = chunk.size();
   std::string frame = bare ? std::move(chunk) : chunk_frame(chunk);
@@ -317,7 +319,8 @@ void Connection::end_stream(const std::shared_ptr<ExchangeState>& state) {
   if (state->client_left) return settle(*state);
   const bool silent = state->request.method == Method::kHead;
   if (!silent && state->stream_left.value_or(0) > 0) return abandon_stream(state);
-  if (!silent && !state->http10 && !state->stream_left) out_.push(std::string("0\r\n\r\n"));
+  const bool chunked = !state->http10 && !state->stream_left && !state->upgraded;
+  if (!silent && chunked) out_.push(std::string("0\r\n\r\n"));
   state->complete = true;
   state->take_part = nullptr;
   flush();
@@ -430,6 +433,7 @@ void Connection::settle(ExchangeState& state) {
   state.disconnected = nullptr;
   state.writable = nullptr;
   state.beat = nullptr;
+  state.notice = nullptr;
   state.take_part = nullptr;
   if (state.streams_body) state.record.request_bytes = reader_.wire_bytes();
   if (state.client_left && state.record.status.ok()) {
@@ -449,6 +453,7 @@ void Connection::lose_client() {
   state->client_left = true;
   state->writable = nullptr;
   state->beat = nullptr;
+  state->notice = nullptr;
   const auto tell = std::exchange(state->disconnected, nullptr);
   const auto take = std::exchange(state->take_part, nullptr);
   // Before that, the record is still the handler's.
@@ -485,6 +490,7 @@ void Connection::cut() {
 }
 
 void Connection::begin_drain() {
+  notify(Exchange::Notice::kDraining);
   if (phase_ != Phase::kFresh && phase_ != Phase::kIdle) return;
   deadline_ = std::min(deadline_, loop_->server().clock->now() + kDrainGrace);
 }

@@ -48,6 +48,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abandon_stream(const std::shared_ptr<ExchangeState>& state);
   void set_writable(const std::shared_ptr<ExchangeState>& state, std::function<void()> wake);
 
+  void set_notice(
+      const std::shared_ptr<ExchangeState>& state, std::function<void(Exchange::Notice)> tell
+  );
   void set_beat(
       const std::shared_ptr<ExchangeState>& state,
       std::chrono::milliseconds interval,
@@ -68,6 +71,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void pump();
   void on_head();
+  void on_upgrade();
+  void begin_pipe(ExchangeState& state, const HttpReply& head);
+  void notify(Exchange::Notice notice);
   [[nodiscard]] std::optional<HttpFault> over_quota(const HttpRequest& request);
   void on_request();
   void open_exchange();
@@ -96,6 +102,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void enter(Phase phase);
   [[nodiscard]] Phase current_phase() const;
   void on_timeout();
+  void on_stalled();
   void beat_if_quiet(TimePoint now);
   [[nodiscard]] std::string make_head(
       const ExchangeState& state, const HttpReply& reply, std::uint64_t body_bytes, bool chunked

@@ -22,7 +22,9 @@ void Connection::read_body(
 }
 
 bool Connection::awaits_part() const {
-  return exchange_->take_part && reader_.phase() == RequestReader::Phase::kBody;
+  // Of a pipe nothing is owed.
+  return exchange_->take_part && !exchange_->upgraded &&
+         reader_.phase() == RequestReader::Phase::kBody;
 }
 
 // A client that waits to be asked for its body is asked when somebody wants it.

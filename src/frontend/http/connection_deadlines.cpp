@@ -76,7 +76,7 @@ void Connection::on_timeout() {
       return refuse({408, deadline_exceeded("the body did not arrive in time")});
     case Phase::kWriting:
       LoopCounts::add(counts.write_timeouts);
-      return lose_client();
+      return on_stalled();
     case Phase::kFresh:
       LoopCounts::add(counts.header_timeouts);
       return close();

@@ -87,6 +87,11 @@ class Exchange {
   [[nodiscard]] virtual bool write(std::string chunk) = 0;
   virtual void on_writable(std::function<void()> wake) = 0;
   virtual void end_stream() = 0;
+  // The same with last words, which are sent however full the queue is.
+  virtual void end_with(std::string last) {
+    static_cast<void>(write(std::move(last)));
+    end_stream();
+  }
   // Calls `beat` on the connection's thread whenever no chunk was written for `interval` and none
   // waits to be sent, until the answer is complete or the client left; from this call on. Its
   // granularity is that of the server's deadlines, a quarter of a second. Set at most once.
@@ -105,6 +110,13 @@ class Exchange {
     take(unimplemented("this body is not streamed"));
   }
 
+  // What a long stream is told. kStalled: the client took nothing for the server's write time-out;
+  // a stream that does not end now is cut when as much time has passed again. Without on_notice()
+  // it is cut at once. kDraining: the server stops, and waits for the stream.
+  enum class Notice : std::uint8_t { kStalled, kDraining };
+  // On the connection's thread, each at most once. Set at most once.
+  virtual void on_notice(std::function<void(Notice)> tell) { static_cast<void>(tell); }
+
   // Called once, on the connection's thread, if the client leaves before the answer is out. Set
   // before submitting.
   virtual void on_disconnect(std::function<void()> callback) = 0;
@@ -114,8 +126,11 @@ class Exchange {
 using ErrorBody = std::function<std::string(int http_status, const Status& status)>;
 
 // kBuffered: the handler is called with the whole body. kStreamed: it is called when the header is
-// complete; request().body is empty, and it takes the body with read_body().
-enum class BodyMode : std::uint8_t { kBuffered, kStreamed };
+// complete; request().body is empty, and it takes the body with read_body(). kUpgraded: the same
+// for a request without a body; after begin_stream() with a 101 read_body() gives whatever the
+// client sends, without an end, and what is written goes out as it is. Any other answer ends the
+// connection.
+enum class BodyMode : std::uint8_t { kBuffered, kStreamed, kUpgraded };
 
 // A parameter of a route that is not in its path, for /openapi.json. All text is static.
 struct RouteParameter {

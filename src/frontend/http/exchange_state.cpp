@@ -92,6 +92,22 @@ void HttpExchange::end_stream() {
   on_loop(state_, [state = state_] { state->connection->end_stream(state); });
 }
 
+void HttpExchange::end_with(std::string last) {
+  CHECK(stream_ == Stream::kOpen, "end_with() comes once, after begin_stream()");
+  stream_ = Stream::kEnded;
+  if (!state_->client_left) state_->queued_bytes += last.size();
+  on_loop(state_, [state = state_, last = std::move(last)]() mutable {
+    if (!last.empty()) state->connection->push_chunk(state, std::move(last));
+    state->connection->end_stream(state);
+  });
+}
+
+void HttpExchange::on_notice(std::function<void(Notice)> tell) {
+  on_loop(state_, [state = state_, tell = std::move(tell)]() mutable {
+    state->connection->set_notice(state, std::move(tell));
+  });
+}
+
 void HttpExchange::on_quiet(std::chrono::milliseconds interval, std::function<void()> beat) {
   on_loop(state_, [state = state_, interval, beat = std::move(beat)]() mutable {
     state->connection->set_beat(state, interval, std::move(beat));

@@ -28,6 +28,7 @@ struct ExchangeState {
   const Api* api = nullptr;
   bool http10 = false;
   bool streams_body = false;
+  bool upgraded = false;    // bytes in both directions
   bool in_handler = false;  // counts as an open exchange
   std::size_t stream_queue_limit = 0;
 
@@ -46,6 +47,8 @@ struct ExchangeState {
   bool settled = false;                      // its record is out
   std::function<void()> disconnected;
   std::function<void()> writable;
+  std::function<void(Exchange::Notice)> notice;
+  bool told_stalled = false;
   std::function<void()> beat;  // whenever nothing was written for `beat_interval`
   std::chrono::milliseconds beat_interval{0};
   TimePoint last_write{};
@@ -68,6 +71,8 @@ class HttpExchange final : public Exchange {
   [[nodiscard]] bool write(std::string chunk) override;
   void on_writable(std::function<void()> wake) override;
   void end_stream() override;
+  void end_with(std::string last) override;
+  void on_notice(std::function<void(Notice)> tell) override;
   void on_quiet(std::chrono::milliseconds interval, std::function<void()> beat) override;
   void read_body(std::function<void(Result<BodyPart>)> take) override;
   void on_disconnect(std::function<void()> callback) override;

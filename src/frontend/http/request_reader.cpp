@@ -38,6 +38,7 @@ RequestReader::Phase RequestReader::phase() const {
     case State::kHeadDone:
     case State::kBody:
     case State::kStream:
+    case State::kPipe:
       return Phase::kBody;
     case State::kWhole:
     case State::kRefused:
@@ -65,9 +66,10 @@ void RequestReader::make_room() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
     // A buffer that grew for a body shrinks again.
-    if (state_ != State::kBody && state_ != State::kStream && buffer_.size() > header_limit_)
+    const bool streams = state_ == State::kStream || state_ == State::kPipe;
+    if (state_ != State::kBody && !streams && buffer_.size() > header_limit_)
       buffer_ = std::vector<char>();
-    if (state_ == State::kStream && buffer_.size() < kBodyBuffer) buffer_.resize(kBodyBuffer);
+    if (streams && buffer_.size() < kBodyBuffer) buffer_.resize(kBodyBuffer);
   }
   if (end_ < buffer_.size()) return;
   if (begin_ > 0) {
@@ -76,9 +78,9 @@ void RequestReader::make_room() {
     begin_ = 0;
     return;
   }
-  const std::size_t most = state_ == State::kBody || state_ == State::kStream
-                               ? std::max(header_limit_, kBodyBuffer)
-                               : header_limit_;
+  const bool grows = state_ == State::kStream || state_ == State::kPipe;
+  const std::size_t most =
+      state_ == State::kBody || grows ? std::max(header_limit_, kBodyBuffer) : header_limit_;
   const std::size_t wanted = buffer_.empty() ? kFirstBuffer : buffer_.size() * 2;
   if (buffer_.size() < most) buffer_.resize(std::min(wanted, most));
 }
@@ -98,6 +100,8 @@ RequestReader::Event RequestReader::advance() {
       return take_body();
     case State::kStream:
       return take_part();
+    case State::kPipe:
+      return take_piped();
     case State::kWhole:
       return Event::kRequest;
     case State::kRefused:
@@ -237,6 +241,18 @@ bool RequestReader::stream_body(std::size_t limit) {
   if (body_left_ > limit) fault = body_too_large(limit);
   if (fault) (void)refuse(std::move(*fault));
   return !fault;
+}
+
+void RequestReader::open_pipe() {
+  direct_ = false;
+  state_ = State::kPipe;
+}
+
+RequestReader::Event RequestReader::take_piped() {
+  part_ = waiting();
+  if (part_.empty()) return Event::kNeedMore;
+  consume(part_.size());
+  return Event::kPart;
 }
 
 RequestReader::Event RequestReader::take_part() {

@@ -47,6 +47,8 @@ class RequestReader {
   // The same for a body that is taken in parts: advance() says kPart until it says kRequest, and
   // request().body stays empty. False when it is refused at once.
   [[nodiscard]] bool stream_body(std::size_t limit);
+  // The same for what is no body but bytes without an end: advance() says kPart for whatever came.
+  void open_pipe();
   // After kPart; valid until advance(), space() or next().
   [[nodiscard]] std::string_view part() const { return part_; }
   // After kRequest.
@@ -65,7 +67,7 @@ class RequestReader {
   [[nodiscard]] bool body_arrived() const { return begin_ < end_; }
 
  private:
-  enum class State { kSeekingHead, kHeadDone, kBody, kStream, kWhole, kRefused };
+  enum class State { kSeekingHead, kHeadDone, kBody, kStream, kPipe, kWhole, kRefused };
 
   [[nodiscard]] Event seek_head();
   [[nodiscard]] std::optional<Event> on_line(std::size_t line_end);
@@ -76,6 +78,7 @@ class RequestReader {
   [[nodiscard]] Event take_sized();
   [[nodiscard]] Event finish_body();
   [[nodiscard]] Event take_part();
+  [[nodiscard]] Event take_piped();
   [[nodiscard]] Event find_piece();
   [[nodiscard]] Event end_stream();
   [[nodiscard]] Event refuse(HttpFault fault);

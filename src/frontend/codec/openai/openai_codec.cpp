@@ -99,6 +99,8 @@ struct OpenAiCodec::Entry {
   std::string_view request_schema;
   std::string_view response_schema;
   std::string_view event_schema = {};
+  BodyMode body = BodyMode::kBuffered;
+  int success_status = 200;
 };
 
 const OpenAiCodec::Entry OpenAiCodec::kEntries[] = {
@@ -139,6 +141,16 @@ const OpenAiCodec::Entry OpenAiCodec::kEntries[] = {
      "CompletionRequest",
      "Completion",
      "Completion"},
+    {Method::kGet,
+     "/v1/stream",
+     Scope::kInfer,
+     "Many chats over one WebSocket, as streams: docs/streaming.md has the messages",
+     &OpenAiCodec::socket,
+     {},
+     {},
+     {},
+     BodyMode::kUpgraded,
+     101},
 };
 
 Api OpenAiCodec::make_api() {
@@ -155,6 +167,8 @@ Api OpenAiCodec::make_api() {
     route.request_schema = entry.request_schema;
     route.response_schema = entry.response_schema;
     route.event_schema = entry.event_schema;
+    route.body = entry.body;
+    route.success_status = entry.success_status;
     api.routes.push_back(std::move(route));
   }
   return api;
@@ -220,6 +234,27 @@ void OpenAiCodec::chat(const ExchangePtr& exchange) const {
     return submit_streamed(submit_, exchange, std::move(*requests), chat_stream(std::move(plan)));
   }
   submit_collected(submit_, exchange, std::move(*requests), chat_collector(std::move(plan)));
+}
+
+void OpenAiCodec::socket(const ExchangePtr& exchange) const {
+  serve_stream_socket(
+      exchange,
+      options_.sockets,
+      [this](const ExchangePtr& generation, const std::string& id) { generate(generation, id); }
+  );
+}
+
+void OpenAiCodec::generate(const ExchangePtr& exchange, const std::string& id) const {
+  const HttpRequest& http = exchange->request();
+  Result<GenerationCall> call = read_chat(http.body->text());
+  if (!call.ok()) return exchange->fail(call.status());
+  GenerationPlan plan = plan_of(*call, options_);
+  plan.id = "chatcmpl-" + http.id;
+  Result<Requests> requests = requests_of(http, *call);
+  if (!requests.ok()) return exchange->fail(requests.status());
+  submit_streamed(
+      submit_, exchange, std::move(*requests), socket_writer(chat_stream(std::move(plan)), id)
+  );
 }
 
 void OpenAiCodec::completion(const ExchangePtr& exchange) const {

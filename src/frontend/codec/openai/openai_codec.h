@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "frontend/codec/model_catalog.h"
+#include "frontend/codec/openai/stream_socket.h"
 #include "frontend/http/exchange.h"
 
 namespace cortex::frontend::openai {
@@ -17,9 +18,10 @@ struct OpenAiOptions {
   std::int64_t created = 0;               // seconds since the epoch that the list of models shows
   std::string fingerprint = "fp_cortex";  // `system_fingerprint` of answers
   std::function<std::int64_t()> now = unix_milliseconds;  // what `created` of answers says
+  StreamSocketOptions sockets = {};
 };
 
-// OpenAI's API: chat and text completions, embeddings and models.
+// OpenAI's API: chat and text completions, embeddings and models; and chats over a WebSocket.
 // Outlives the server that its Api is mounted on. Thread-safe: keeps no state between requests.
 class OpenAiCodec {
  public:
@@ -39,6 +41,8 @@ class OpenAiCodec {
   void chat(const ExchangePtr& exchange) const;
   void completion(const ExchangePtr& exchange) const;
   [[nodiscard]] std::vector<OfferedAdapter> adapters() const;
+  void socket(const ExchangePtr& exchange) const;
+  void generate(const ExchangePtr& exchange, const std::string& id) const;
 
   const ModelCatalog catalog_;
   const Submit submit_;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,6 +66,12 @@ class FakeExchange final : public Exchange {
     beat_ = std::move(beat);
   }
   void on_disconnect(std::function<void()> callback) override { disconnect_ = std::move(callback); }
+  void read_body(std::function<void(Result<BodyPart>)> take) override { take_ = std::move(take); }
+  void on_notice(std::function<void(Notice)> tell) override { notice_ = std::move(tell); }
+  void end_with(std::string last) override {
+    streamed_.append(last);
+    end_stream();
+  }
 
   // What the client does.
   void disconnect() {
@@ -79,9 +86,23 @@ class FakeExchange final : public Exchange {
     const auto wake = room_ > 0 ? std::exchange(writable_, nullptr) : nullptr;
     if (wake) wake();
   }
+  // Sends bytes of a body to whoever waits for them; without one they wait for the next call.
+  void feed(std::string_view bytes) {
+    fed_.append(bytes);
+    while (take_ && !fed_.empty()) {
+      const std::string part = std::exchange(fed_, {});
+      std::exchange(take_, nullptr)(std::as_bytes(std::span(part)));
+    }
+  }
+  [[nodiscard]] bool wants_more() const { return take_ != nullptr; }
+  void notice(Notice what) {
+    const auto tell = notice_;
+    if (tell) tell(what);
+  }
   // Nothing was written for a while.
   void be_quiet() {
-    if (beat_) beat_();
+    const auto beat = beat_;
+    if (beat) beat();
   }
 
   [[nodiscard]] bool answered() const { return reply_ || failure_ || head_; }
@@ -117,6 +138,8 @@ class FakeExchange final : public Exchange {
     disconnect_ = nullptr;
     writable_ = nullptr;
     beat_ = nullptr;
+    take_ = nullptr;
+    notice_ = nullptr;
   }
 
   HttpRequest request_;
@@ -131,6 +154,9 @@ class FakeExchange final : public Exchange {
   std::size_t room_ = static_cast<std::size_t>(-1);
   std::function<void()> writable_;
   std::function<void()> beat_;
+  std::function<void(Result<BodyPart>)> take_;
+  std::function<void(Notice)> notice_;
+  std::string fed_;
 };
 
 // The route that a server would choose for the method and the pattern.

@@ -77,7 +77,10 @@ AdapterBook::Places AdapterBook::places(
 
 std::vector<AdapterWaiter> AdapterBook::settle(AdapterResidence loaded) {
   std::vector<AdapterWaiter> out;
-  if (AdapterEntry* entry = find(loaded.adapter)) entry->wanted = true;
+  if (AdapterEntry* entry = find(loaded.adapter)) {
+    entry->wanted = true;
+    entry->put_away = false;
+  }
   AdapterResidence* before = find(loaded.adapter, loaded.servable);
   if (before == nullptr) {
     residences.push_back(std::move(loaded));

@@ -40,7 +40,8 @@ struct AdapterResidence {
 // What is registered, and what of it.
 struct AdapterEntry {
   AdapterRecord record;
-  bool wanted = false;  // was loaded: goes along when its model is loaded again
+  bool wanted = false;    // was loaded: goes along when its model is loaded again
+  bool put_away = false;  // somebody unloaded it: that it is pinned does not bring it back
   std::uint64_t uses = 0;
   std::int64_t last_used_at = 0;
 };

@@ -344,6 +344,27 @@ TEST_F(AdapterShelfTest, what_was_loaded_goes_along_when_another_version_serves)
   shelf_.reset();
 }
 
+TEST_F(AdapterShelfTest, a_pinned_adapter_that_was_unloaded_stays_away_until_it_is_asked_for) {
+  AdapterRecord pinned = record("poet");
+  pinned.pinned = true;
+  ASSERT_TRUE(enroll(pinned).ok());
+  ASSERT_TRUE(enroll(record("clerk"), true).ok());
+  ASSERT_TRUE(unload("poet").ok());
+  FakeLanguage newer;
+  models_.serve("base", "2", newer);
+  shelf().models_changed();
+  EXPECT_TRUE(watch_.wait([&] {
+    const bool there = newer.loaded() == 1;
+    if (!there) watch_.notify();
+    return there;
+  }));
+  settle();
+  EXPECT_EQ(newer.loaded(), 1u);
+  EXPECT_EQ(shelf().find("poet")->phase, AdapterPhase::kRegistered);
+  EXPECT_TRUE(use("poet").ok());
+  shelf_.reset();
+}
+
 TEST_F(AdapterShelfTest, waiting_requests_are_answered_when_the_model_goes_or_the_server_stops) {
   ASSERT_TRUE(enroll(record("poet")).ok());
   store::Latch loading;

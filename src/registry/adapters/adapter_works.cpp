@@ -289,6 +289,7 @@ Status AdapterWorks::unload(const std::string& name) {
     const std::size_t before = desk_.book.retired.size();
     waiters = desk_.book.retire(name);
     if (desk_.book.retired.size() > before) ++desk_.counted.unloads;
+    desk_.book.find(name)->put_away = true;
   }
   answer_all(std::move(waiters), unavailable("the adapter was unloaded"));
   sweep();
@@ -475,7 +476,8 @@ void AdapterWorks::load_wanted() {
   {
     MutexLock lock(desk_.mutex);
     for (const auto& [name, entry] : desk_.book.entries) {
-      if (entry.wanted || entry.record.pinned) wanted.push_back(entry.record);
+      const bool stays = entry.record.pinned && !entry.put_away;
+      if (entry.wanted || stays) wanted.push_back(entry.record);
     }
   }
   for (const AdapterRecord& record : wanted) {

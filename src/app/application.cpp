@@ -357,6 +357,12 @@ frontend::ModelCatalog Application::model_catalog() {
   frontend::ModelCatalog out;
   out.find = [this](const ModelReference& reference) { return adapters_->acquire(reference); };
   out.adapters = [this] { return offered_adapters(*adapters_); };
+  out.lend = [this](
+                 const ModelReference& reference,
+                 const registry::Handle& handle,
+                 TimePoint deadline,
+                 std::function<void(Result<registry::AdapterLease>)> done
+             ) { adapters_->lend(reference, handle, deadline, std::move(done)); };
   out.index = [this] { return registry_->index(); };
   out.ready_models = [this] { return registry_->ready_models(); };
   out.settled = [this] { return settled(); };

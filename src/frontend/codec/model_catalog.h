@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
+#include "registry/adapters/adapter_shelf.h"
 #include "registry/registry.h"
 #include "request/request.h"
 #include "request/response_stream.h"
@@ -29,6 +31,10 @@ struct ModelCatalog {
   std::function<std::vector<registry::IndexEntry>()> index;
   std::function<std::vector<std::string>()> ready_models;
   std::function<std::vector<OfferedAdapter>()> adapters = {};  // by name; empty: there are none
+  // AdapterShelf::lend; empty: there are no adapters.
+  std::function<
+      void(const ModelReference&, const registry::Handle&, TimePoint, std::function<void(Result<registry::AdapterLease>)>)>
+      lend = {};
   std::function<bool()> settled;
   std::function<void(const std::string&, registry::LoadOverride, std::function<void(Status)>)> load;
   std::function<void(const std::string&, std::function<void(Status)>)> unload;

@@ -71,7 +71,8 @@ void append_prefix(std::string& out, const PrefixState& prefix, std::string_view
   append_json_string(out, name);
   if (!prefix.adapter.empty()) {
     out.append(R"(,"adapter":)");
-    append_json_string(out, prefix.adapter);
+    // The model calls it by its file's digest, too.
+    append_json_string(out, std::string_view(prefix.adapter).substr(0, prefix.adapter.find('@')));
   }
   out.append(R"(,"tokens":)").append(std::to_string(prefix.tokens));
   out.append(R"(,"held":)").append(std::to_string(prefix.held));
@@ -218,7 +219,29 @@ void PrefixCodec::create(const ExchangePtr& exchange) const {
   if (!handle.ok()) return exchange->fail(handle.status());
   Result<PrefixRequest> prefix = read_prefix(http.body->text());
   if (!prefix.ok()) return exchange->fail(prefix.status());
-  const bool taken = cpu_.submit([exchange, handle = *handle, prefix = std::move(*prefix)] {
+  if (prefix->adapter.empty() || !catalog_.lend) {
+    return prepare(exchange, *handle, *std::move(prefix), nullptr);
+  }
+  const ModelReference reference{(*handle)->identity.name, "", "", prefix->adapter};
+  const auto lent = [this, exchange, handle = *handle, prefix = *std::move(prefix)](
+                        Result<registry::AdapterLease> lease
+                    ) mutable {
+    if (!lease.ok()) return exchange->fail(lease.status());
+    prefix.adapter = lease->identity;
+    // Requests that name no strength have the adapter's own.
+    if (prefix.adapter_scale == 1) prefix.adapter_scale = lease->scale;
+    prepare(exchange, handle, std::move(prefix), std::move(lease->hold));
+  };
+  catalog_.lend(reference, *handle, kNoDeadline, lent);
+}
+
+void PrefixCodec::prepare(
+    const ExchangePtr& exchange,
+    const registry::Handle& handle,
+    PrefixRequest prefix,
+    std::shared_ptr<const void> hold
+) const {
+  const bool taken = cpu_.submit([exchange, handle, prefix = std::move(prefix), hold] {
     create_here(exchange, handle, prefix);
   });
   if (taken) return;

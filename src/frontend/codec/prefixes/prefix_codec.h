@@ -6,6 +6,7 @@
 #include "base/thread_pool.h"
 #include "frontend/codec/model_catalog.h"
 #include "frontend/http/exchange.h"
+#include "request/language_controls.h"
 
 namespace cortex::frontend::prefixes {
 
@@ -29,6 +30,13 @@ class PrefixCodec {
   void get(const ExchangePtr& exchange) const;
   void remove(const ExchangePtr& exchange) const;
 
+  // Hands the work to the pool; `hold` keeps an adapter until it is done.
+  void prepare(
+      const ExchangePtr& exchange,
+      const registry::Handle& handle,
+      PrefixRequest prefix,
+      std::shared_ptr<const void> hold
+  ) const;
   [[nodiscard]] Result<registry::Handle> find(const HttpRequest& http) const;
 
   const ModelCatalog catalog_;

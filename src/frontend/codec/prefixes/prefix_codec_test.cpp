@@ -72,6 +72,7 @@ class PrefixCodecTest : public ::testing::Test {
       version->servable = &model_;
       return registry::Handle(version);
     };
+    catalog.lend = lend_;
     codec_ = std::make_unique<PrefixCodec>(std::move(catalog), *cpu_);
     api_ = codec_->make_api();
   }
@@ -99,6 +100,7 @@ class PrefixCodecTest : public ::testing::Test {
 
   NotedModel model_;
   Principal principal_;
+  decltype(ModelCatalog::lend) lend_;
   std::unique_ptr<ThreadPool> cpu_;
   std::unique_ptr<PrefixCodec> codec_;
   Api api_;
@@ -122,6 +124,32 @@ TEST_F(PrefixCodecTest, a_conversation_gets_a_name) {
   EXPECT_FLOAT_EQ(noted.adapter_scale, 0.5F);
   EXPECT_EQ(noted.cache_salt, "s");
   EXPECT_EQ(std::get<Conversation>(noted.prompt).messages.at(0).content, "Arr.");
+}
+
+TEST_F(PrefixCodecTest, an_adapter_is_borrowed_until_its_prefix_has_a_name) {
+  const auto held = std::make_shared<int>(1);
+  std::string asked;
+  lend_ = [&](const ModelReference& reference, const registry::Handle&, TimePoint, auto done) {
+    asked = reference.adapter;
+    done(registry::AdapterLease{"poet@d1", 0.5F, held});
+  };
+  start();
+  const auto exchange = create(R"({"name":"p","adapter":"poet","prompt":"Once"})");
+  EXPECT_EQ(asked, "poet");
+  EXPECT_EQ(model_.noted.at(0).adapter, "poet@d1");
+  EXPECT_FLOAT_EQ(model_.noted.at(0).adapter_scale, 0.5F);
+  EXPECT_EQ(
+      exchange->sent().body, R"({"name":"p","adapter":"poet","tokens":10,"held":5,"stored":true})"
+  );
+  EXPECT_EQ(held.use_count(), 1) << "what was borrowed is given back";
+  lend_ = [](const ModelReference&, const registry::Handle&, TimePoint, auto done) {
+    done(not_found("model 'chat' has no adapter 'nobody'"));
+  };
+  start();
+  EXPECT_EQ(
+      refusal(R"({"name":"q","adapter":"nobody","prompt":"x"})"),
+      "model 'chat' has no adapter 'nobody'"
+  );
 }
 
 TEST_F(PrefixCodecTest, a_text_gets_a_name) {

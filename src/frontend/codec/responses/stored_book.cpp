@@ -29,6 +29,10 @@ struct StoredBook::Inner : std::enable_shared_from_this<Inner> {
     std::shared_ptr<const KeptResponse> response;
     std::vector<std::string> waiting;  // those that go on from it: they are written behind it
     bool removed = false;
+
+    [[nodiscard]] bool gone(std::int64_t now) const {
+      return removed || response->expires_at <= now;
+    }
   };
 
   [[nodiscard]] bool admit(const KeptResponse& response);
@@ -167,7 +171,8 @@ void StoredBook::find(const ResponseOwner& owner, const std::string& id, Then<Ke
   {
     MutexLock lock(inner_->mutex);
     if (const Inner::Unwritten* entry = inner_->visible_locked(owner, id)) {
-      here = entry->removed ? Result<KeptResponse>(no_such_response(id)) : *entry->response;
+      here = entry->gone(inner_->options.now()) ? Result<KeptResponse>(no_such_response(id))
+                                                : *entry->response;
     }
   }
   if (here) return then(std::move(*here));
@@ -191,7 +196,7 @@ void StoredBook::conversation(const ResponseOwner& owner, const std::string& id,
   {
     MutexLock lock(inner_->mutex);
     while (const Inner::Unwritten* entry = inner_->visible_locked(owner, next)) {
-      gone = gone || (late.empty() && entry->removed);
+      gone = gone || (late.empty() && entry->gone(inner_->options.now()));
       late.push_back(entry->response->output);
       late.push_back(entry->response->input);
       next = entry->response->previous;

@@ -40,7 +40,8 @@ bench-registry: ## registry, tracking and artifacts against a real mlflow server
 bench-llm: ## how a language model is shared: gaps, first tokens and goodput against the quiet server
 	@tools/deps build demo
 	@$(MAKE) --no-print-directory compile
-	@. tools/paths.sh && python3 bench/language.py --build build/release --models "$$CORTEX_DEPS/models" $(ARGS)
+	@. tools/paths.sh && python3 bench/language.py --build build/release --models "$$CORTEX_DEPS/models" \
+	  --peer "$$CORTEX_DEPS/lib/llama/llama-server" $(ARGS)
 
 format: ## rewrite our C++ in the house's format
 	@tools/format

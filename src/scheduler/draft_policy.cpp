@@ -13,7 +13,6 @@ constexpr std::array<double, 4> kFirstChance = {0.3, 0.5, 0.7, 0.8};
 constexpr double kFirstWeight = 2;
 
 constexpr std::size_t kStepsLearnt = 8;  // from which on the cost model is asked
-constexpr double kGainMin = 1.15;        // tokens for a row's time, against those of the step's
 constexpr double kChanceMin = 0.1;       // below it no row is cheap enough
 constexpr double kNeighbourShare = 0.125;
 constexpr double kProbeChance = 0.25;
@@ -75,7 +74,8 @@ DraftPlan DraftPolicy::next(const DraftView& view, const StepCost& cost) const {
   DraftPlan plan;
   auto& taken = plan.tokens;
   taken.assign(view.candidates.size(), 0);
-  if (view.candidates.empty() || cost.learnt() < kStepsLearnt) return plan;
+  const bool priced = view.gain_min > 0;
+  if (view.candidates.empty() || (priced && cost.learnt() < kStepsLearnt)) return plan;
   StepShape shape = view.shape;
   double time = draft_seconds(cost, shape);
   const double time_max = view.candidates.size() > 1 ? time * (1 + kNeighbourShare)
@@ -88,7 +88,8 @@ DraftPlan DraftPolicy::next(const DraftView& view, const StepCost& cost) const {
     if (chance < kChanceMin) break;
     const StepShape with = with_draft_row(shape, view.candidates[best].position + 1 + taken[best]);
     const double longer = draft_seconds(cost, with);
-    if (longer > time_max || chance * time < kGainMin * tokens * (longer - time)) break;
+    const bool dear = longer > time_max || chance * time < view.gain_min * tokens * (longer - time);
+    if (priced && dear) break;
     ++taken[best];
     tokens += chance;
     shape = with;

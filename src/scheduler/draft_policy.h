@@ -31,6 +31,9 @@ class DraftRecord {
   std::array<Part, kClasses> parts_{};
 };
 
+// Tokens for a row's time, against those of the step without it.
+inline constexpr double kDraftGainMin = 1.15;
+
 // A sequence in the step that something is foretold of.
 struct DraftCandidate {
   std::size_t position = 0;         // of its last token
@@ -42,6 +45,7 @@ struct DraftView {
   StepShape shape;                             // of the step without drafts
   std::size_t rows_max = 0;                    // of all drafts together
   bool probe = false;                          // rows are dear, it seems: measure once more
+  double gain_min = kDraftGainMin;             // 0: whatever may come true runs, at any price
 };
 
 struct DraftPlan {

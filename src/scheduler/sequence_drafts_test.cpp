@@ -21,9 +21,10 @@ using Keys = SequenceDriver::Keys;
 
 constexpr std::size_t kDrafts = 8;
 
-SequenceCoreOptions drafting(std::size_t tokens_max) {
+SequenceCoreOptions drafting(std::size_t tokens_max, double gain_min = kDraftGainMin) {
   SequenceCoreOptions options;
   options.draft_tokens_max = tokens_max;
+  options.draft_gain_min = gain_min;
   return options;
 }
 
@@ -60,8 +61,10 @@ struct Said {
   double seconds = 0;
 };
 
-Said say(const Keys& keys, const Request& request, std::size_t drafts) {
-  SequenceDriver driver(keys, drafting(drafts));
+Said say(
+    const Keys& keys, const Request& request, std::size_t drafts, double gain_min = kDraftGainMin
+) {
+  SequenceDriver driver(keys, drafting(drafts, gain_min));
   const auto client = driver.ask(std::make_shared<Request>(request));
   const TimePoint began = driver.clock().now();
   driver.run();
@@ -77,10 +80,11 @@ Said say(const Keys& keys, const Request& request, std::size_t drafts) {
   return said;
 }
 
-// Says the same with drafts and without, and some of them came true, some not.
+// Says the same with drafts and without, and some of them came true, some not. They run whether
+// they pay or not.
 void expect_same(const Keys& keys, const Request& request, bool some_fail = true) {
   const Said without = say(keys, request, 0);
-  const Said with = say(keys, request, kDrafts);
+  const Said with = say(keys, request, kDrafts, 0);
   EXPECT_TRUE(with.status.ok()) << with.status.to_string();
   EXPECT_EQ(with.answers, without.answers);
   EXPECT_EQ(with.finishes, without.finishes);

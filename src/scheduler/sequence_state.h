@@ -37,6 +37,7 @@ struct SequenceCoreOptions {
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
   std::size_t draft_tokens_max = 8;  // that a step carries of one sequence; 0: no speculation
+  double draft_gain_min = kDraftGainMin;
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences outside
   std::uint64_t seed = 1;                                // of requests that bring none
   // Of prefixes that have no place in the model's memory; null: they are forgotten.

@@ -129,6 +129,7 @@ void StepPolicy::add_drafts(const StepView& view, const StepCost& cost, StepPlan
   drafts.shape = plan.shape;
   drafts.shape.switched = false;
   drafts.probe = view.probe_drafts;
+  drafts.gain_min = view.draft_gain_min;
   DraftPlan carried = DraftPolicy().next(drafts, cost);
   plan.drafts = std::move(carried.tokens);
   plan.probe = carried.probe;

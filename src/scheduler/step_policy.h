@@ -33,6 +33,7 @@ struct StepView {
   std::size_t rows_max = 1;
   std::size_t draft_rows_max = 0;
   bool probe_drafts = false;
+  double draft_gain_min = kDraftGainMin;
   bool switched = false;  // the adapter is another than the last step's
 };
 

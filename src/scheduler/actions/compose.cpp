@@ -202,6 +202,7 @@ bool compose(SequenceState& state, TimePoint now) {
     view.switched = state.steps > 0 && state.group != group;
     if (state.speculates) view.draft_rows_max = cells_available(state);
     view.probe_drafts = state.draft_probes.due(state.steps);
+    view.draft_gain_min = state.options.draft_gain_min;
     const StepPlan plan = state.policy.next(view, state.cost);
     const std::size_t rows = plan.shape.decode_rows + plan.shape.prompt_rows;
     CHECK(rows > 0, "a step without rows");

@@ -58,6 +58,11 @@ class StreamSocketTest : public ::testing::Test {
     exchange_ = testing::call(api_, Method::kGet, "/v1/stream", std::move(request));
   }
 
+  // Ends what holds socket and exchange together.
+  void TearDown() override {
+    if (!exchange_->stream_ended()) exchange_->disconnect();
+  }
+
   Submit submit() {
     return [this](
                std::shared_ptr<const Request> request, const std::shared_ptr<ResponseStream>& stream

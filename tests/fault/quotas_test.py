@@ -105,7 +105,7 @@ class Quotas(ServerCase):
         _, mlflow = self.refusal("POST", "/api/2.0/mlflow/experiments/create", {"name": "e"})
         self.assertEqual(mlflow["error_code"], "RESOURCE_EXHAUSTED")
         self.assertRegex(mlflow["message"], text)
-        self.refusal("GET", "/api/v2/models")
+        self.refusal("GET", "/api/v2/registry/models")
         # Who is refused can still see why.
         self.assertIn('cortex_quota_refusals_total{key="two",limit="requests_per_minute"} 8', self.metrics())
         self.assertEqual(self.ask("two", "GET", "/health")[0], 200)

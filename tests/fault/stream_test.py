@@ -375,4 +375,4 @@ def test_a_server_that_stops_lets_generations_end_and_says_so(start):
         done, _ = busy.until("done", "a")
         assert "cancelled" not in done
         assert busy.closed() == 1001
-    assert server.stop() == 0
+    assert server.ended() == 0

@@ -52,6 +52,10 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         return self._wait(STOP_TIMEOUT_S)
 
+    def ended(self):
+        """Waits for its end, which somebody else brings about; its exit code."""
+        return self._wait(STOP_TIMEOUT_S)
+
     def _wait(self, timeout=None):
         code = self.process.wait(timeout)
         self.rest.join()

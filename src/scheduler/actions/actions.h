@@ -39,6 +39,9 @@ void end_sequence(SequenceState& state, LaneSequence& sequence, FinishReason rea
 // What came of a sequence, to be sent.
 [[nodiscard]] TokenOutput& output_of(LaneSequence& sequence);
 
+// The state of a sequence is copied out of the memory, or in again, at about this rate.
+inline constexpr double kCopyBytesPerSecond = 1e9;
+
 // restore.cpp
 void restore(SequenceState& state, TimePoint now);
 

@@ -9,8 +9,7 @@ namespace {
 
 // Shorter prefixes are computed as fast.
 constexpr std::size_t kKeepTokensMin = 32;
-// A state is copied out, written, read and copied in again, at about this rate for each.
-constexpr double kCopyBytesPerSecond = 1e9;
+// A state is copied out, written, read and copied in again.
 constexpr double kCopies = 4;
 // What is stored of a prefix already serves for it where less than this part is missing.
 constexpr std::size_t kGainShare = 8;

@@ -7,9 +7,7 @@
 namespace cortex::scheduler::actions {
 namespace {
 
-// A state is copied out and in again at about this rate; computing it again costs what the model
-// was measured to take.
-constexpr double kCopyBytesPerSecond = 1e9;
+// A state is copied out and in again; computing it again costs what the model was measured to take.
 constexpr std::size_t kSaveTokensMin = 32;
 
 bool saving_pays(const SequenceState& state, const LaneSequence& sequence) {

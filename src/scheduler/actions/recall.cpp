@@ -11,8 +11,7 @@ namespace {
 constexpr Duration kRecallMax = std::chrono::seconds(2);
 // What a state must save over what memory holds to be fetched.
 constexpr std::size_t kRecallTokensMin = 16;
-// Bytes are copied, and read from a file, at about these rates; both are slow guesses.
-constexpr double kCopyBytesPerSecond = 1e9;
+// Bytes are read from a file at about this rate: a slow guess.
 constexpr double kReadBytesPerSecond = 2.5e8;
 
 using Found = cache::PrefixStore::Found;

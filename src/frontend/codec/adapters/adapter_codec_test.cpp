@@ -178,7 +178,7 @@ TEST_F(AdapterCodecTest, refuses_with_the_field_at_fault) {
       {R"({"name":"p","base_model":"base","path":"poet.gguf","scale":101})", "scale"},
       {R"({"name":"p","base_model":"base","path":"poet.gguf","rank":0})", "rank"},
       {R"({"name":"p","base_model":"base","path":"poet.gguf","pin":true})", "pin"},
-      {R"({"name":"p","base_model":"base","path":"poet.gguf","tags":{"a":1}})", "tags.a"},
+      {R"({"name":"p","base_model":"base","path":"poet.gguf","tags":{"a":1}})", "tags"},
       {R"({"name":"p","base_model":"base","path":"poet.gguf","training_method":"x"})",
        "training_method"},
   };

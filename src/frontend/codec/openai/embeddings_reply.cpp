@@ -22,7 +22,7 @@ void append_vector(std::string& out, std::span<const float> vector, bool base64)
   out.push_back(base64 ? '"' : ']');
 }
 
-void append_usage(std::string& out, std::uint64_t tokens) {
+void append_prompt_usage(std::string& out, std::uint64_t tokens) {
   const std::string count = std::to_string(tokens);
   out.append(R"("usage":{"prompt_tokens":)").append(count);
   out.append(R"(,"total_tokens":)").append(count).append("}");
@@ -61,7 +61,7 @@ Result<HttpReply> write_embeddings_reply(
   out.append(R"(],"model":)");
   append_json_string(out, plan.model);
   out.push_back(',');
-  append_usage(out, tokens);
+  append_prompt_usage(out, tokens);
   out.push_back('}');
   return reply;
 }

@@ -21,7 +21,8 @@ struct MessageDraft {
 
 Status read_id(ondemand::value value, MessageDraft& draft, std::string& id) {
   std::string_view text;
-  CORTEX_RETURN_IF_ERROR(read_string(value, "id", text));
+  const Status status = read_string(value, "id", text);
+  if (!status.ok()) return status.with_field("id");
   if (text.empty() || text.size() > kStreamIdBytesMax) {
     return field_error("id", "a string of 1 to 128 bytes");
   }
@@ -32,7 +33,8 @@ Status read_id(ondemand::value value, MessageDraft& draft, std::string& id) {
 
 Status read_type(ondemand::value value, MessageDraft& draft) {
   std::string_view text;
-  CORTEX_RETURN_IF_ERROR(read_string(value, "type", text));
+  const Status status = read_string(value, "type", text);
+  if (!status.ok()) return status.with_field("type");
   if (!draft.type.empty()) return field_error("type", "there once");
   draft.type = text;
   return {};

@@ -176,12 +176,22 @@ std::string fault_text(const std::vector<Fault>& faults) {
 }
 
 Environment process_environment() {
+  // Some settings keep the names that they have elsewhere.
+  const auto sets_something = [](std::string_view name) {
+    const auto settings = setting_table();
+    return std::any_of(settings.begin(), settings.end(), [&](const Setting& setting) {
+      return setting.environment == name;
+    });
+  };
   Environment out;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);
     const std::size_t equals = pair.find('=');
-    if (!pair.starts_with("CORTEX_") || equals == std::string_view::npos) continue;
-    out.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = pair.substr(0, equals);
+    if (name.starts_with("CORTEX_") || sets_something(name)) {
+      out.emplace(name, pair.substr(equals + 1));
+    }
   }
   return out;
 }

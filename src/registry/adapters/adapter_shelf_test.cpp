@@ -38,6 +38,11 @@ class Asked {
     MutexLock lock(mutex_);
     return answer_.value();
   }
+  // The lease is the caller's alone from now on.
+  [[nodiscard]] Result<AdapterLease> take() {
+    MutexLock lock(mutex_);
+    return *std::exchange(answer_, std::nullopt);
+  }
 
  private:
   mutable Mutex mutex_;
@@ -121,7 +126,7 @@ class AdapterShelfTest : public ::testing::Test {
   }
   Result<AdapterLease> answer_of(const std::shared_ptr<Asked>& asked) {
     CHECK(watch_.wait([&] { return asked->answered(); }), "the request is answered");
-    return asked->answer();
+    return asked->take();
   }
   Result<AdapterLease> use(const std::string& model) { return answer_of(ask(model)); }
   // Until the thread did all that was to do before.

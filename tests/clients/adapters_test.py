@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified clients with adapters over a real model: CORTEX_BINARY=… CORTEX_MODELS=… pytest tests/clients/adapters_test.py"""
 
+import itertools
 import json
 import os
 import pathlib
@@ -86,14 +87,18 @@ def say(client, model, **options):
     return answer.choices[0].message.content
 
 
+def first_logprob(client, model):
+    answer = client.chat.completions.create(model=model, messages=CHAT, temperature=0, max_tokens=1, logprobs=True)
+    return answer.choices[0].logprobs.content[0].logprob
+
+
 def test_the_base_model_says_what_it_said_before_whatever_adapters_did(client):
     before = say(client, MODEL)
-    styled = say(client, f"{MODEL}+poet")
-    assert styled != before
+    names = (MODEL, f"{MODEL}+poet", "clerk")
+    logprobs = [first_logprob(client, name) for name in names]
+    assert all(abs(one - other) > 0.002 for one, other in itertools.combinations(logprobs, 2)), logprobs
     assert say(client, MODEL) == before
-    assert say(client, "clerk") not in (before, styled)
-    assert say(client, MODEL) == before
-    assert say(client, f"{MODEL}+poet") == styled
+    assert [first_logprob(client, name) for name in names] == pytest.approx(logprobs, abs=0.001)
 
 
 def test_the_own_name_and_the_reference_are_one_and_scale_counts(client):
@@ -137,10 +142,10 @@ def test_one_that_is_not_there_is_not_found_in_each_client(client, server):
 def test_the_other_clients_reach_adapters_too(client, server):
     url = f"http://127.0.0.1:{server.port}"
     message = anthropic.Anthropic(base_url=url, api_key="none", max_retries=0).messages.create(
-        model="poet", max_tokens=8, temperature=0, messages=CHAT
+        model="poet", max_tokens=8, messages=CHAT, extra_body={"temperature": 0}
     )
     assert message.model == "poet" and message.usage.output_tokens > 0
-    answer = ollama.Client(host=url).chat(model="poet", messages=CHAT, options={"temperature": 0, "num_predict": 8})
+    answer = ollama.Client(host=url).chat(model="poet", messages=CHAT, options={"temperature": 0, "repeat_penalty": 1, "num_predict": 8})
     assert answer.model == "poet" and answer.message.content == message.content[0].text
 
 
@@ -157,18 +162,19 @@ def test_vllms_calls_swap_a_file_in_place(client, server, folder):
     write_lora(folder / "muse.gguf", seed=11, **SHAPE)
     body = {"lora_name": "muse", "lora_path": "muse.gguf"}
     assert call(server, "POST", "/v1/load_lora_adapter", body) == (200, "Success: LoRA adapter 'muse' added successfully.")
-    before = say(client, "muse")
+    before = first_logprob(client, "muse")
     write_lora(folder / "muse2.gguf", seed=12, **SHAPE)
     status, _ = call(server, "POST", "/v1/load_lora_adapter", body | {"lora_path": "muse2.gguf", "load_inplace": True})
     assert status == 200
-    assert say(client, "muse") != before
+    assert abs(first_logprob(client, "muse") - before) > 0.002
     assert call(server, "POST", "/v1/unload_lora_adapter", {"lora_name": "muse"})[0] == 200
     with pytest.raises(openai.NotFoundError):
         say(client, "muse")
 
 
 def test_metrics_name_the_adapters(client, server):
-    say(client, "poet")
+    for name in ("poet", "clerk"):
+        say(client, name)
     text = call(server, "GET", "/metrics")[1]
     assert 'vllm:lora_requests_info{max_lora="2"' in text
     assert f'cortex_adapters_loaded{{model="{MODEL}"}} 2' in text

@@ -320,20 +320,24 @@ void AdapterWorks::load_for_requests(const std::string& name, const Handle& hand
       return;
     }
   }
-  const Status status = load_into(name, handle, "");
-  if (!status.ok()) note_failure(name, handle, status);
+  // A failure was told to those who waited then; who came since has a load of his own.
+  static_cast<void>(load_into(name, handle, ""));
 }
 
 Status AdapterWorks::load_into(
     const std::string& name, const Handle& handle, const std::string& also_going
 ) {
-  CORTEX_ASSIGN_OR_RETURN(const AdapterRecord record, record_of(name));
+  const Result<AdapterRecord> record = record_of(name);
+  if (!record.ok()) {
+    note_failure(name, handle, record.status());
+    return record.status();
+  }
   {
     MutexLock lock(desk_.mutex);
     const AdapterResidence& residence = desk_.claim_locked(name, handle);
     if (residence.phase == AdapterPhase::kLoaded) return {};
   }
-  Result<AdapterResidence> brought = bring(record, handle, also_going);
+  Result<AdapterResidence> brought = bring(*record, handle, also_going);
   if (!brought.ok()) {
     note_failure(name, handle, brought.status());
     return brought.status();

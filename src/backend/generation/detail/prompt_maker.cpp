@@ -142,7 +142,7 @@ Result<TokenizeOutput> PromptMaker::tokenize(const TokenizeInput& input) const {
   out.context_length = backend_->model().context_length;
   if (const auto* conversation = std::get_if<Conversation>(&input.prompt)) {
     std::string text;
-    CORTEX_ASSIGN_OR_RETURN(out.tokens, conversation_tokens(*conversation, text));
+    CORTEX_ASSIGN_OR_RETURN(out.tokens, conversation_tokens(*conversation, true, text));
   } else if (const auto& prompt = std::get<Prompt>(input.prompt); !prompt.tokens.empty()) {
     CORTEX_RETURN_IF_ERROR(check_tokens(prompt.tokens, "prompt"));
     out.tokens = prompt.tokens;
@@ -175,10 +175,12 @@ Result<DetokenizeOutput> PromptMaker::detokenize(const DetokenizeInput& input) c
 }
 
 Result<std::vector<Token>> PromptMaker::conversation_tokens(
-    const Conversation& conversation, std::string& text
+    const Conversation& conversation, bool answer_follows, std::string& text
 ) const {
   if (!template_) return unimplemented("the model has no chat template: it takes prompts alone");
-  auto rendered = template_->render(template_input(conversation, template_->capabilities()));
+  auto input = template_input(conversation, template_->capabilities());
+  if (!answer_follows) input.add_generation_prompt = false;
+  auto rendered = template_->render(input);
   if (!rendered.ok()) return rendered.status().with_field("messages");
   text = std::move(*rendered);
   // The template wrote the special tokens, but some leave the first one to the tokenizer.
@@ -210,7 +212,7 @@ Status PromptMaker::read_conversation(
         .with_field("response_format");
   }
   std::string text;
-  CORTEX_ASSIGN_OR_RETURN(out.input.prompt, conversation_tokens(conversation, text));
+  CORTEX_ASSIGN_OR_RETURN(out.input.prompt, conversation_tokens(conversation, true, text));
   text::ReplyParserOptions reply;
   reply.format = tools ? format_ : text::ReplyFormat::kPlain;
   reply.tools = tools;
@@ -224,22 +226,13 @@ Status PromptMaker::read_conversation(
 Result<std::vector<Token>> PromptMaker::prefix_tokens(
     const std::variant<Conversation, Prompt>& prompt
 ) const {
+  if (const auto* conversation = std::get_if<Conversation>(&prompt)) {
+    std::string text;
+    return conversation_tokens(*conversation, false, text);
+  }
   PreparedGeneration out;
-  if (const auto* text = std::get_if<Prompt>(&prompt)) {
-    CORTEX_RETURN_IF_ERROR(read_prompt(*text, out));
-    return std::move(out.input.prompt);
-  }
-  if (!template_) return unimplemented("the model has no chat template: it takes prompts alone");
-  auto input = template_input(std::get<Conversation>(prompt), template_->capabilities());
-  input.add_generation_prompt = false;
-  auto rendered = template_->render(input);
-  if (!rendered.ok()) return rendered.status().with_field("messages");
-  CORTEX_ASSIGN_OR_RETURN(auto tokens, vocabulary().tokenize(*rendered, false, true));
-  const Token begin = backend_->model().begin;
-  if (begin >= 0 && (tokens.empty() || tokens.front() != begin)) {
-    tokens.insert(tokens.begin(), begin);
-  }
-  return tokens;
+  CORTEX_RETURN_IF_ERROR(read_prompt(std::get<Prompt>(prompt), out));
+  return std::move(out.input.prompt);
 }
 
 Status PromptMaker::read_prompt(const Prompt& prompt, PreparedGeneration& out) const {

@@ -55,9 +55,10 @@ class PromptMaker {
   [[nodiscard]] const Vocabulary& vocabulary() const { return backend_->vocabulary(); }
 
  private:
-  // What the template makes of a conversation: its text, too.
+  // What the template makes of a conversation: its text, too. Where an answer follows, it ends with
+  // what begins one.
   [[nodiscard]] Result<std::vector<Token>> conversation_tokens(
-      const Conversation& conversation, std::string& text
+      const Conversation& conversation, bool answer_follows, std::string& text
   ) const;
   [[nodiscard]] Status read_conversation(
       const Conversation& conversation, const GenerationInput& input, PreparedGeneration& out

@@ -20,6 +20,11 @@ if(CMAKE_UNITY_BUILD)
   add_compile_options(-Wno-subobject-linkage -Wno-stringop-overread)
 endif()
 
+# The compiler collects its garbage only when it holds half a GiB: a tenth of the time to compile a room.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=524288>)
+endif()
+
 find_program(CORTEX_CCACHE ccache)
 if(CORTEX_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CORTEX_CCACHE}")

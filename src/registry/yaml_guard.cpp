@@ -11,7 +11,7 @@
 namespace cortex::registry {
 namespace {
 
-constexpr int kDepthMax = 16;
+constexpr int kYamlDepthMax = 16;
 constexpr int kNodesMax = 10'000;
 
 // Leaves the parser at the first thing that is refused: an exception is the only way out of it.
@@ -50,7 +50,7 @@ class Guard final : public YAML::EventHandler {
  private:
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     node(mark, tag, anchor);
-    if (++depth_ > kDepthMax) throw YAML::ParserException(mark, "nested too deeply");
+    if (++depth_ > kYamlDepthMax) throw YAML::ParserException(mark, "nested too deeply");
   }
 
   void node(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {

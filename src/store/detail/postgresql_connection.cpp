@@ -14,7 +14,6 @@ namespace {
 
 using Kind = PostgresqlCommand::Kind;
 
-constexpr std::size_t kStatementLimit = 256;
 // Statements that are not wanted any more are closed so many at a time.
 constexpr std::size_t kClosingLimit = 32;
 // Sets of parameters in one go: what lies in memory on both sides stays small.
@@ -96,7 +95,7 @@ PostgresqlConnection::Prepared::~Prepared() {
 }
 
 PostgresqlConnection::PostgresqlConnection(std::unique_ptr<PostgresqlSession> session)
-    : session_(std::move(session)), statements_(kStatementLimit) {}
+    : session_(std::move(session)), statements_(kPreparedStatements) {}
 
 Result<std::unique_ptr<PostgresqlConnection>> PostgresqlConnection::connect(
     const PostgresqlAddress& address, TimePoint deadline, int wake_file

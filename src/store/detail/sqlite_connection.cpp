@@ -14,7 +14,6 @@
 namespace cortex::store {
 namespace {
 
-constexpr std::size_t kStatementLimit = 256;
 // Steps of SQLite's machine between two looks at the clock: some ten microseconds.
 constexpr int kStepsPerLook = 2000;
 
@@ -67,7 +66,7 @@ void SqliteConnection::Finalize::operator()(sqlite3_stmt* statement) const {
 }
 
 SqliteConnection::SqliteConnection(sqlite3* database, Access access)
-    : database_(database), access_(access), statements_(kStatementLimit) {}
+    : database_(database), access_(access), statements_(kPreparedStatements) {}
 
 SqliteConnection::~SqliteConnection() = default;
 

@@ -10,6 +10,9 @@
 
 namespace cortex::store {
 
+// How many statements a connection keeps prepared.
+inline constexpr std::size_t kPreparedStatements = 256;
+
 // The prepared statements of one connection by their text, the least recently used going first.
 // `T` gives up what it holds in its destructor. Thread: the connection's.
 template <typename T>

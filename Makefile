@@ -9,7 +9,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: ## set up, build, and serve the demo model; flags: make serve ARGS="--http-port 9000"
-	@tools/deps build
+	@tools/deps rust
+	@tools/rust-library & library=$$!; tools/deps build || { kill $$library; exit 1; }
 	@tools/deps demo & models=$$!; $(MAKE) --no-print-directory compile || { kill $$models; exit 1; }; wait $$models
 	@. tools/paths.sh && exec build/release/cortex serve --model-repository "$$CORTEX_DEPS/models" $(ARGS)
 

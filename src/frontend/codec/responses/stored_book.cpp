@@ -24,11 +24,14 @@ struct StoredBook::Inner : std::enable_shared_from_this<Inner> {
 
   using Responses = std::vector<std::shared_ptr<const KeptResponse>>;
 
-  // On its way to the table.
+  // On its way to the table; a removed one also on its way out of it, so that nobody finds it
+  // there.
   struct Unwritten {
     std::shared_ptr<const KeptResponse> response;
-    std::vector<std::string> waiting;  // those that go on from it: they are written behind it
+    std::vector<std::string> waiting = {};  // those that go on from it: they are written behind it
+    std::vector<std::function<void()>> behind = {};  // called when it is written or lost
     bool removed = false;
+    bool in_table = false;
 
     [[nodiscard]] bool gone(std::int64_t now) const {
       return removed || response->expires_at <= now;
@@ -39,7 +42,9 @@ struct StoredBook::Inner : std::enable_shared_from_this<Inner> {
   void write(const std::shared_ptr<const KeptResponse>& response);
   void written(const std::string& id, const Status& status);
   void drop_written(const KeptResponse& response);
-  [[nodiscard]] Responses forget_locked(const std::string& id) REQUIRES_LOCK(mutex);
+  void forget_locked(const std::string& id) REQUIRES_LOCK(mutex);
+  // Takes it out of the table, behind those on their way that go on from it: the works of a store
+  // may pass each other, and what nobody goes on from yet would be gone before them.
   void drop(const ResponseOwner& owner, const std::string& id, std::function<void(Status)> then);
   // Null: nothing of that name is on its way.
   [[nodiscard]] const Unwritten* visible_locked(const ResponseOwner& owner, const std::string& id)
@@ -80,11 +85,10 @@ bool StoredBook::keep(KeptResponse kept) {
   const auto response = std::make_shared<const KeptResponse>(std::move(kept));
   {
     MutexLock lock(inner_->mutex);
-    const bool fresh =
-        inner_->unwritten.emplace(response->id, Inner::Unwritten{response, {}, false}).second;
+    const bool fresh = inner_->unwritten.emplace(response->id, Inner::Unwritten{response}).second;
     CHECK(fresh, "ids of responses are drawn at random");
     const auto previous = inner_->unwritten.find(response->previous);
-    if (previous != inner_->unwritten.end()) {
+    if (previous != inner_->unwritten.end() && !previous->second.in_table) {
       previous->second.waiting.push_back(response->id);
       return true;
     }
@@ -110,52 +114,51 @@ void StoredBook::Inner::write(const std::shared_ptr<const KeptResponse>& respons
         self->written(id, status);
       }
   );
-  if (should_measure(response->bytes())) measure();
 }
 
 void StoredBook::Inner::written(const std::string& id, const Status& status) {
+  std::shared_ptr<const KeptResponse> response;
   Responses next;
-  std::shared_ptr<const KeptResponse> removed;
+  std::vector<std::function<void()>> behind;
+  bool removed = false;
   {
     MutexLock lock(mutex);
     ++(status.ok() ? counts.kept : counts.lost);
-    const Unwritten& entry = unwritten.at(id);
-    // It stays until it has gone from the table, so that nobody finds it there.
-    if (entry.removed && status.ok()) {
-      removed = entry.response;
+    Unwritten& entry = unwritten.at(id);
+    response = entry.response;
+    for (const std::string& waiting : entry.waiting) {
+      next.push_back(unwritten.at(waiting).response);
+    }
+    behind = std::move(entry.behind);
+    removed = entry.removed && status.ok();
+    if (removed) {
+      entry.in_table = true;
     } else {
-      next = forget_locked(id);
+      forget_locked(id);
     }
   }
   if (!status.ok()) {
     log::warning("a response was not kept", {{"id", id}, {"error", status.to_string()}});
   }
   // Those that go on from a lost one are lost with it: the database will say so.
-  for (const auto& response : next) write(response);
-  if (removed) drop_written(*removed);
+  for (const auto& waiting : next) write(waiting);
+  for (const auto& call : behind) call();
+  if (removed) drop_written(*response);
+  if (status.ok() && should_measure(response->bytes())) measure();
 }
 
 void StoredBook::Inner::drop_written(const KeptResponse& response) {
   drop(response.owner, response.id, [self = shared_from_this(), id = response.id](const Status&) {
-    Responses next;
-    {
-      MutexLock lock(self->mutex);
-      next = self->forget_locked(id);
-    }
-    for (const auto& waiting : next) self->write(waiting);
+    MutexLock lock(self->mutex);
+    self->forget_locked(id);
   });
 }
 
-// Gives those that waited for it.
-StoredBook::Inner::Responses StoredBook::Inner::forget_locked(const std::string& id) {
+void StoredBook::Inner::forget_locked(const std::string& id) {
   const auto found = unwritten.find(id);
   CHECK(found != unwritten.end(), "what was written was on its way");
-  const Unwritten done = std::move(found->second);
+  unwritten_bytes -= found->second.response->bytes();
   unwritten.erase(found);
-  unwritten_bytes -= done.response->bytes();
-  Responses out;
-  for (const std::string& waiting : done.waiting) out.push_back(unwritten.at(waiting).response);
-  return out;
 }
 
 const StoredBook::Inner::Unwritten* StoredBook::Inner::visible_locked(
@@ -226,6 +229,16 @@ void StoredBook::conversation(const ResponseOwner& owner, const std::string& id,
 void StoredBook::Inner::drop(
     const ResponseOwner& owner, const std::string& id, std::function<void(Status)> then
 ) {
+  {
+    MutexLock lock(mutex);
+    for (auto& [name, entry] : unwritten) {
+      if (entry.in_table || entry.response->previous != id) continue;
+      entry.behind.push_back([self = shared_from_this(), owner, id, then = std::move(then)] {
+        self->drop(owner, id, then);
+      });
+      return;
+    }
+  }
   store.write(
       [owner, id, now = options.now()](store::Transaction& transaction) {
         return remove_response(transaction, owner, id, now);
@@ -249,6 +262,11 @@ void StoredBook::remove(
   }
   if (here) return then(twice ? no_such_response(id) : Status());
   inner_->drop(owner, id, std::move(then));
+}
+
+std::size_t StoredBook::unwritten() const {
+  MutexLock lock(inner_->mutex);
+  return inner_->unwritten.size();
 }
 
 ResponseCounts StoredBook::counts() const {

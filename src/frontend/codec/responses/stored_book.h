@@ -17,8 +17,9 @@ namespace cortex::frontend::responses {
 inline constexpr std::size_t kUnwrittenBytesMax = 64UL * 1024 * 1024;
 
 // Responses in the server's database: they outlive it, and servers of one database share them. What
-// is being written is found in memory meanwhile; a kill in these milliseconds loses it. The budget
-// is kept about: the table is measured again whenever a sixteenth of it has come in.
+// is being written is found in memory meanwhile; in these milliseconds a kill loses it, or another
+// server that removes what it goes on from (counted as lost). The budget is kept about: the table
+// is measured again whenever a sixteenth of it has come in.
 // The store's works hold what they need of it: it may go before the store.
 class StoredBook final : public ResponseBook {
  public:
@@ -33,6 +34,9 @@ class StoredBook final : public ResponseBook {
   void remove(const ResponseOwner& owner, const std::string& id, std::function<void(Status)> then)
       override;
   [[nodiscard]] ResponseCounts counts() const override;
+
+  // Those on their way to the table, or, removed, out of it again.
+  [[nodiscard]] std::size_t unwritten() const;
 
   // Drops what is too old. Called now and then, on any thread that may wait.
   void trim();

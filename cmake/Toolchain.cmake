@@ -13,13 +13,6 @@ if(CORTEX_SANITIZE MATCHES "address")  # optimising what UBSan adds doubles the 
   set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1 -fno-omit-frame-pointer")
 endif()
 
-# Preset release compiles the sources of a room in one go, at most sixteen at a time, in less than half of the time: what
-# is a file's own bears a name that no other file of the room uses.
-if(CMAKE_UNITY_BUILD)
-  # It takes the sources for headers, and strings for too short (as in Precompiled.cmake).
-  add_compile_options(-Wno-subobject-linkage -Wno-stringop-overread)
-endif()
-
 # The compiler collects its garbage only when it holds half a GiB: a tenth of the time to compile a room.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=524288>)

@@ -134,6 +134,9 @@ struct GenerationOutput {
   std::vector<TokenText> tokens;  // of `text`, where asked for
   FinishReason finish = FinishReason::kNone;
   std::string stop;  // with kStop: the stop string that was met; empty: the model ended
+  // Tokens so far, for readers that count before the end: of the prompt, and of this sequence.
+  std::uint64_t input_tokens = 0;
+  std::uint64_t output_tokens = 0;
 };
 
 }  // namespace cortex

@@ -78,6 +78,14 @@ def test_a_stream_says_what_the_whole_says(client):
     assert not any(chunk.usage for chunk in chunks[:-1])
 
 
+def test_a_stream_counts_as_it_goes(client):
+    asked = {"include_usage": True, "continuous_usage_stats": True}
+    chunks = list(chat(client, stream=True, stream_options=asked))
+    written = [chunk.usage.completion_tokens for chunk in chunks]
+    assert written == sorted(written) and written[-1] > 1
+    assert {chunk.usage.prompt_tokens for chunk in chunks} == {chunks[-1].usage.prompt_tokens}
+
+
 def test_the_connection_is_used_again_behind_a_stream(client):
     for _ in range(3):
         assert text_of(chat(client, stream=True, max_tokens=2))

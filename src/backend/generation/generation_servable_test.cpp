@@ -70,6 +70,8 @@ struct Answer {
       for (auto& call : from.tool_calls) to.tool_calls.push_back(call);
       if (from.finish != FinishReason::kNone) to.finish = from.finish;
       if (!from.stop.empty()) to.stop = from.stop;
+      to.input_tokens = from.input_tokens;
+      to.output_tokens = from.output_tokens;
     }
     return joined;
   }
@@ -186,9 +188,12 @@ TEST_F(GenerationServableTest, a_prompt_goes_to_the_lane_as_tokens_and_comes_bac
   EXPECT_EQ(lane_->inside[0].request->deadline, request->deadline);
   EXPECT_TRUE(lane_says(output("hello")));
   EXPECT_EQ(answer.read().at(0).text, "hello");
+  EXPECT_EQ(answer.joined[0].input_tokens, lane_input().prompt.size());
+  EXPECT_EQ(answer.joined[0].output_tokens, 5u);
   EXPECT_TRUE(lane_says(output(" world", FinishReason::kLength)));
   lane_ends();
   EXPECT_EQ(answer.read().at(0).text, "hello world");
+  EXPECT_EQ(answer.joined[0].output_tokens, 11u);
   ASSERT_TRUE(answer.stream->finished());
   EXPECT_TRUE(answer.stream->status().ok());
   EXPECT_EQ(answer.joined[0].finish, FinishReason::kLength);
@@ -379,6 +384,7 @@ TEST_F(GenerationServableTest, of_several_the_likeliest_are_given) {
   const auto all = answer.read();
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].text, "b");
+  EXPECT_EQ(all[0].output_tokens, 1u);
   EXPECT_TRUE(all[0].tokens.empty());
 }
 

@@ -118,6 +118,7 @@ void GenerationRun::take(TokenOutput output) {
   for (const SampledToken& token : output.tokens) text.add(token, to);
   unsent_tokens_ += output.tokens.size();
   if (output.finish != FinishReason::kNone) text.end(output.finish, to);
+  to.output_tokens = text.tokens();
   if (text.ended()) end_sequence(output.sequence);
 }
 
@@ -164,6 +165,7 @@ bool GenerationRun::write(std::size_t sequence) {
   if (!std::exchange(room_asked_, true)) {
     stream_->on_room([self = shared_from_this()] { self->pump(); });
   }
+  unsent_[sequence].input_tokens = prompt_tokens_;
   ResponsePart part(std::exchange(unsent_[sequence], nothing_of(sequence)));
   if (stream_->write(std::move(part))) return true;
   unsent_[sequence] = std::get<GenerationOutput>(std::move(part));

@@ -96,7 +96,7 @@ class MessageStream final : public StreamWriter {
   [[nodiscard]] Status write(std::size_t, ResponsePart&& part, std::string& out) override {
     GenerationOutput* const output = output_of(part);
     if (output == nullptr) return strange_part();
-    begin(out);
+    begin(output->input_tokens, out);
     if (!output->reasoning.empty()) write_text(BlockKind::kThinking, output->reasoning, out);
     if (!output->text.empty()) write_text(BlockKind::kText, output->text, out);
     for (const ToolCallDelta& call : output->tool_calls) write_call(call, out);
@@ -107,7 +107,7 @@ class MessageStream final : public StreamWriter {
   }
 
   void end(const Timings& timings, std::string& out) override {
-    begin(out);
+    begin(timings.input_tokens, out);
     close_block(out);
     open_event(out, "message_delta");
     out.append(R"(,"delta":{)");
@@ -124,14 +124,16 @@ class MessageStream final : public StreamWriter {
   }
 
  private:
-  // Tokens are counted at the end: message_delta says what this cannot know.
-  void begin(std::string& out) {
+  // What came from the cache is known at the end: message_delta says it.
+  void begin(std::uint64_t input_tokens, std::string& out) {
     if (std::exchange(begun_, true)) return;
+    Timings so_far;
+    so_far.input_tokens = input_tokens;
     open_event(out, "message_start");
     out.append(R"(,"message":)");
     append_message_head(out, plan_);
     out.append(R"(],"stop_reason":null,"stop_sequence":null,)");
-    append_usage(out, {});
+    append_usage(out, so_far);
     out.push_back('}');
     close_event(out);
   }

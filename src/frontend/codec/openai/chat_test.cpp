@@ -82,6 +82,31 @@ TEST(Chat, counts_tokens_at_the_end_of_a_stream_where_asked_for) {
   EXPECT_NE(streamed.find(R"("finish_reason":"stop"}],"usage":null})"), std::string::npos);
 }
 
+TEST(Chat, counts_tokens_in_every_event_where_asked_for) {
+  PlayedModel model;
+  GenerationOutput first = said("a");
+  first.input_tokens = 7;
+  first.output_tokens = 2;
+  model.plays({first, finished(FinishReason::kStop)});
+  const std::string counted =
+      R"("usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}})";
+  const std::string asked = R"("include_usage":true,"continuous_usage_stats":true)";
+  const std::string streamed =
+      model.chat(R"(,"stream":true,"stream_options":{)" + asked + "}")->streamed();
+  EXPECT_NE(
+      streamed.find(R"({"content":"a"},"logprobs":null,"finish_reason":null}],)" + counted),
+      std::string::npos
+  ) << streamed;
+  EXPECT_EQ(streamed.find(R"("usage":null)"), std::string::npos);
+  // As vLLM has it: where no event counts at the end, none does before.
+  EXPECT_EQ(
+      model.chat(R"(,"stream":true,"stream_options":{"continuous_usage_stats":true})")
+          ->streamed()
+          .find("usage"),
+      std::string::npos
+  );
+}
+
 TEST(Chat, gives_each_sequence_its_choice) {
   PlayedModel model;
   model.plays(

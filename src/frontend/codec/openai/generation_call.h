@@ -26,7 +26,8 @@ struct GenerationCall {
   // One for each prompt of a completion; exactly one of a chat.
   std::vector<GenerationInput> inputs;
   bool stream = false;
-  bool include_usage = false;  // the last event of a stream counts the tokens
+  bool include_usage = false;     // the last event of a stream counts the tokens
+  bool continuous_usage = false;  // every event does, where the last one does
 };
 
 // Read bodies that are followed by Buffer::kPadding readable bytes. kInvalidArgument names the

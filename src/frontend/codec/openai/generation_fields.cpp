@@ -140,17 +140,15 @@ Status read_stream(ondemand::value value, std::string_view name, GenerationDraft
 }
 
 Status read_stream_option(std::string_view key, ondemand::value value, GenerationDraft& draft) {
-  if (key == "include_usage") {
-    return read_bool(value, "stream_options.include_usage", draft.call.include_usage);
-  }
   if (key == "include_obfuscation") return skip_value(value);  // padding against eavesdroppers
-  bool flag = false;
   const std::string name = "stream_options." + std::string(key);
-  if (key != "continuous_usage_stats") {
-    return unknown_field(name);
+  if (key == "include_usage") {
+    return with_field_name(read_bool(value, name, draft.call.include_usage), name);
   }
-  CORTEX_RETURN_IF_ERROR(read_bool(value, name, flag));
-  return flag ? unsupported_field(name, "tokens are counted at the end of a stream") : Status();
+  if (key == "continuous_usage_stats") {
+    return with_field_name(read_bool(value, name, draft.call.continuous_usage), name);
+  }
+  return unknown_field(name);
 }
 
 Status read_stream_options(ondemand::value value, std::string_view name, GenerationDraft& draft) {

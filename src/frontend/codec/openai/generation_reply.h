@@ -22,6 +22,7 @@ struct GenerationPlan {
   std::size_t requests = 1;    // prompts
   bool logprobs = false;       // were asked for
   bool include_usage = false;  // of a stream
+  bool continuous_usage = false;
 };
 
 // The answers to a chat and to completions, streamed and whole. A part of another kind, or of a

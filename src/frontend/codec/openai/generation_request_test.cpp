@@ -207,8 +207,13 @@ TEST(ChatRequest, reads_what_is_counted_and_streamed) {
   EXPECT_TRUE(call->include_usage);
   EXPECT_EQ(call->inputs[0].sequences, 2U);
   EXPECT_EQ(wrong_field(R"(,"stream_options":{"include_usage":true})"), "stream_options");
+  EXPECT_FALSE(call->continuous_usage);
+  EXPECT_TRUE(
+      chat_call(chat_with(R"(,"stream":true,"stream_options":{"continuous_usage_stats":true})"))
+          ->continuous_usage
+  );
   EXPECT_EQ(
-      wrong_field(R"(,"stream":true,"stream_options":{"continuous_usage_stats":true})"),
+      wrong_field(R"(,"stream":true,"stream_options":{"continuous_usage_stats":1})"),
       "stream_options.continuous_usage_stats"
   );
   EXPECT_EQ(wrong_field(R"(,"stream":true,"stream_options":{"x":1})"), "stream_options.x");

@@ -69,6 +69,7 @@ GenerationPlan plan_of(const GenerationCall& call, const OpenAiOptions& options)
   plan.requests = call.inputs.size();
   plan.logprobs = call.inputs.front().top_logprobs.has_value();
   plan.include_usage = call.include_usage;
+  plan.continuous_usage = call.continuous_usage;
   return plan;
 }
 

@@ -27,6 +27,13 @@ std::string_view finish_name(FinishReason reason) {
 
 Status strange_part() { return internal("a servable answered a generation with something else"); }
 
+// The object is left open.
+void append_counts(std::string& out, std::uint64_t input, std::uint64_t output) {
+  out.append(R"("usage":{"prompt_tokens":)").append(std::to_string(input));
+  out.append(R"(,"completion_tokens":)").append(std::to_string(output));
+  out.append(R"(,"total_tokens":)").append(std::to_string(input + output));
+}
+
 // A call begins with its first piece; pieces of a call come in order.
 Status join_calls(std::vector<ToolCallDelta>&& deltas, std::vector<ToolCall>& calls) {
   for (ToolCallDelta& delta : deltas) {
@@ -55,10 +62,7 @@ void append_answer_head(std::string& out, const GenerationPlan& plan, std::strin
 }
 
 void append_usage(std::string& out, const Timings& timings) {
-  const std::uint64_t total = timings.input_tokens + timings.output_tokens;
-  out.append(R"("usage":{"prompt_tokens":)").append(std::to_string(timings.input_tokens));
-  out.append(R"(,"completion_tokens":)").append(std::to_string(timings.output_tokens));
-  out.append(R"(,"total_tokens":)").append(std::to_string(total));
+  append_counts(out, timings.input_tokens, timings.output_tokens);
   out.append(R"(,"prompt_tokens_details":{"cached_tokens":)");
   out.append(std::to_string(timings.cached_tokens)).append("}}");
 }
@@ -78,17 +82,19 @@ GenerationOutput* output_of(ResponsePart& part, const GenerationPlan& plan) {
 EventStream::EventStream(GenerationPlan plan, std::string_view object) : plan_(std::move(plan)) {
   head_ = "data: ";
   append_answer_head(head_, plan_, object);
+  tail_ = plan_.include_usage ? "],\"usage\":null}\n\n" : "]}\n\n";
 }
 
 std::string_view EventStream::content_type() const { return "text/event-stream; charset=utf-8"; }
 
-void EventStream::close_event(std::string& out) const {
-  out.append(plan_.include_usage ? "],\"usage\":null}\n\n" : "]}\n\n");
-}
-
 Status EventStream::write(std::size_t source, ResponsePart&& part, std::string& out) {
   GenerationOutput* const output = output_of(part, plan_);
   if (output == nullptr) return strange_part();
+  if (plan_.include_usage && plan_.continuous_usage) {
+    tail_ = "],";
+    append_counts(tail_, output->input_tokens, output->output_tokens);
+    tail_.append("}}\n\n");
+  }
   write_choice(source * plan_.sequences + output->sequence, std::move(*output), out);
   return {};
 }

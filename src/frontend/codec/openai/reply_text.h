@@ -38,14 +38,15 @@ class EventStream : public StreamWriter {
   // Appends events with what came of one choice; `index` counts over all prompts.
   virtual void write_choice(std::size_t index, GenerationOutput&& output, std::string& out) = 0;
 
-  // Around the one choice of an event.
+  // Around the one choice of an event, which counts the tokens of the choice where every one does.
   void open_event(std::string& out) const { out.append(head_); }
-  void close_event(std::string& out) const;
+  void close_event(std::string& out) const { out.append(tail_); }
   [[nodiscard]] const GenerationPlan& plan() const { return plan_; }
 
  private:
   const GenerationPlan plan_;
   std::string head_;
+  std::string tail_;  // of an event with a choice
 };
 
 // One choice of an answer that is sent whole.

@@ -36,13 +36,14 @@ inline constexpr std::size_t kWholeTextBytesMax = std::size_t{512} << 10;
 // A larger tokenizer file is refused.
 inline constexpr std::size_t kTokenizerBytesMax = std::size_t{128} << 20;
 
-// Text to token ids and back, with the ids of the Python package `tokenizers`.
+// Text to token ids and back. Immutable, thread-safe. Everything runs on the calling thread;
+// nothing blocks or starts threads.
 //
-// Immutable, thread-safe. Everything runs on the calling thread; nothing blocks or starts threads.
-// Time is linear in the text; with `length_max`, BERT's tokenizer reads no further than it needs
-// (but checks all of the UTF-8). The padding and the maximal length that a tokenizer.json declares
-// are left out: the caller says what he wants. The side it truncates on is kept. Text like "[SEP]"
-// in the input becomes the special token, as in the package.
+// Those that load() gives have the ids of the Python package `tokenizers`. Time is linear in the
+// text; with `length_max`, BERT's tokenizer reads no further than it needs (but checks all of the
+// UTF-8). The padding and the maximal length that a tokenizer.json declares are left out: the
+// caller says what he wants. The side it truncates on is kept. Text like "[SEP]" in the input
+// becomes the special token, as in the package.
 //
 //   CORTEX_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::load("minilm/tokenizer.json"));
 //   CORTEX_ASSIGN_OR_RETURN(Encoding encoding, tokenizer->encode("Hello", {.length_max = 256}));
@@ -56,32 +57,32 @@ class Tokenizer {
   // The text of a `tokenizer.json`.
   static Result<std::shared_ptr<const Tokenizer>> from_bytes(std::string_view json);
 
-  ~Tokenizer();
+  virtual ~Tokenizer() = default;
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
   // kInvalidArgument: not UTF-8, longer than a limit above, or `length_max` has no room for the
   // special tokens.
-  Result<Encoding> encode(std::string_view text, const EncodeOptions& options) const;
+  virtual Result<Encoding> encode(std::string_view text, const EncodeOptions& options) const = 0;
+  // Two texts as one input, for a model that compares them. Over `length_max` the longer text loses
+  // its tokens first, both alike once they are equal. kInvalidArgument as encode();
+  // kFailedPrecondition: this tokenizer does not put one text behind the other.
+  virtual Result<Encoding> encode_pair(
+      std::string_view first, std::string_view second, const EncodeOptions& options
+  ) const = 0;
   // The number of tokens of encode(text, {}).
-  Result<std::size_t> count(std::string_view text) const;
+  virtual Result<std::size_t> count(std::string_view text) const = 0;
   // kInvalidArgument if an id is no 32-bit number; an id without a token is left out.
-  Result<std::string> decode(std::span<const std::int64_t> ids, bool skip_special) const;
+  virtual Result<std::string> decode(std::span<const std::int64_t> ids, bool skip_special)
+      const = 0;
 
   // Added tokens counted.
-  std::size_t vocabulary_size() const;
+  virtual std::size_t vocabulary_size() const = 0;
   // kNotFound if there is no such token.
-  Result<std::int64_t> token_id(std::string_view token) const;
+  virtual Result<std::int64_t> token_id(std::string_view token) const = 0;
 
- private:
-  struct Inner;
-  explicit Tokenizer(Inner* inner);
-
-  static Result<std::shared_ptr<const Tokenizer>> from_vocabulary(
-      std::string_view vocabulary, std::string_view config
-  );
-
-  Inner* inner_;  // Owned; lives in the Rust library.
+ protected:
+  Tokenizer() = default;
 };
 
 }  // namespace cortex::text

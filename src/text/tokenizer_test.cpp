@@ -71,6 +71,53 @@ std::string json_with(std::string_view from, std::string_view to) {
   return json.replace(at, from.size(), to);
 }
 
+std::vector<std::int64_t> pair_ids(
+    const Shared& tokenizer, std::string_view first, std::string_view second, std::size_t length = 0
+) {
+  auto encoding = tokenizer->encode_pair(first, second, {.length_max = length});
+  EXPECT_TRUE(encoding.ok()) << encoding.status().to_string();
+  return encoding.ok() ? encoding->ids : std::vector<std::int64_t>{-1};
+}
+
+TEST_F(TokenizerFiles, two_texts_are_one_input_with_the_types_of_both) {
+  const auto tokenizer = load_vocabulary();
+  const auto encoding = tokenizer->encode_pair("hello", "cafe !", {});
+  ASSERT_TRUE(encoding.ok()) << encoding.status().to_string();
+  EXPECT_THAT(encoding->ids, ElementsAre(2, 4, 3, 8, 7, 3));
+  EXPECT_THAT(encoding->type_ids, ElementsAre(0, 0, 0, 1, 1, 1));
+  EXPECT_FALSE(encoding->truncated);
+  EXPECT_THAT(pair_ids(tokenizer, "", ""), ElementsAre(2, 3, 3));
+  const auto bare = tokenizer->encode_pair("hello", "cafe", {.add_special_tokens = false});
+  EXPECT_THAT(bare->ids, ElementsAre(4, 8));
+  EXPECT_THAT(bare->type_ids, ElementsAre(0, 1));
+}
+
+TEST_F(TokenizerFiles, of_two_texts_the_longer_one_loses_its_end_first) {
+  const auto tokenizer = load_vocabulary();
+  EXPECT_THAT(pair_ids(tokenizer, "hello", "! ! ! !", 6), ElementsAre(2, 4, 3, 7, 7, 3));
+  EXPECT_THAT(pair_ids(tokenizer, "! ! ! !", "hello", 6), ElementsAre(2, 7, 7, 3, 4, 3));
+  EXPECT_THAT(pair_ids(tokenizer, "hello hello hello", "! ! !", 6), ElementsAre(2, 4, 3, 7, 7, 3));
+  EXPECT_THAT(pair_ids(tokenizer, "! ! ! !", "hello hello", 6), ElementsAre(2, 7, 7, 3, 4, 3));
+  EXPECT_THAT(pair_ids(tokenizer, "hello", "!", 3), ElementsAre(2, 3, 3));
+  const auto cut = tokenizer->encode_pair("hello", "! !", {.length_max = 5});
+  EXPECT_TRUE(cut->truncated);
+  const auto none = tokenizer->encode_pair("hello", "!", {.length_max = 2});
+  EXPECT_EQ(none.status().code(), Code::kInvalidArgument);
+  const std::string broken = "\xff";
+  EXPECT_EQ(tokenizer->encode_pair("a", broken, {}).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(tokenizer->encode_pair(broken, "a", {}).status().code(), Code::kInvalidArgument);
+}
+
+TEST_F(TokenizerFiles, a_tokenizer_may_put_two_texts_in_no_order) {
+  const auto tokenizer = *Tokenizer::from_bytes(json_with(
+      R"([{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}])",
+      R"([{"Sequence": {"id": "B", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 1}}])"
+  ));
+  EXPECT_THAT(ids(tokenizer, "abc"), ElementsAre(8, 9));
+  const auto pair = tokenizer->encode_pair("abc", "abc", {});
+  EXPECT_EQ(pair.status().code(), Code::kFailedPrecondition);
+}
+
 TEST_F(TokenizerFiles, a_vocabulary_is_read_by_the_rules_of_bert_uncased) {
   const auto tokenizer = load_vocabulary();
   EXPECT_THAT(ids(tokenizer, "Hello  WORLD!"), ElementsAre(2, 4, 5, 6, 7, 3));

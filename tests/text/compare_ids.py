@@ -79,13 +79,17 @@ def requests(texts):
     for text in texts:
         for length, special in ways if len(text) < 1000 else ((0, True),) if len(text) < 10_000 else ways[3:5]:
             yield {"text": text, "length_max": length, "special": special}
+    short = [text for text in texts if len(text) < 1000]
+    for first, second in zip(short[::4], short[7::4]):
+        for length, special in ((0, True), (0, False), (6, True), (9, True), (64, True), (5, False)):
+            yield {"text": first, "second": second, "length_max": length, "special": special}
 
 
 def expected(tokenizer, request, count):
     tokenizer.no_truncation()
     if request["length_max"]:
         tokenizer.enable_truncation(request["length_max"])
-    encoding = tokenizer.encode(request["text"], add_special_tokens=request["special"])
+    encoding = tokenizer.encode(request["text"], request.get("second"), add_special_tokens=request["special"])
     return {"ids": encoding.ids, "type_ids": encoding.type_ids, "truncated": bool(encoding.overflowing),
             "count": count, "decoded": tokenizer.decode(encoding.ids, skip_special_tokens=True)}
 

@@ -91,6 +91,16 @@ void cortex_text_tokenizer_encode(
     cortex_text_outcome* outcome
 );
 
+// The text of `request` and a second one as one input. What is too long loses tokens from the
+// longer text first. CORTEX_TEXT_FAILED: the tokenizer does not put one text behind the other.
+void cortex_text_tokenizer_encode_pair(
+    const cortex_text_tokenizer* tokenizer,
+    const cortex_text_request* request,
+    cortex_text_bytes second,
+    cortex_text_encoding* encoding,
+    cortex_text_outcome* outcome
+);
+
 void cortex_text_tokenizer_decode(
     const cortex_text_tokenizer* tokenizer,
     const uint32_t* ids,

@@ -16,7 +16,8 @@ mod schema_check;
 mod tokenizer;
 mod vocabulary;
 
-use interface::{boxed, guarded, prepare_process, Bytes, CText, Outcome};
+use frame::Placed;
+use interface::{boxed, guarded, prepare_process, Bytes, CText, Fault, Outcome};
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -39,6 +40,19 @@ pub struct CRequest {
     whole_bytes_max: usize,
     add_special_tokens: bool,
     reference: bool,
+}
+
+impl CRequest {
+    /// SAFETY: the caller of the C function keeps the text alive during the call.
+    unsafe fn read<'a>(&self) -> Result<Request<'a>, Fault> {
+        Ok(Request {
+            text: self.text.text()?,
+            length_max: self.length_max,
+            whole_bytes_max: self.whole_bytes_max,
+            add_special_tokens: self.add_special_tokens,
+            reference: self.reference,
+        })
+    }
 }
 
 #[repr(C)]
@@ -92,13 +106,7 @@ pub unsafe extern "C" fn cortex_text_tokenizer_encode(
     outcome: &mut Outcome,
 ) {
     guarded(outcome, || {
-        let request = Request {
-            text: request.text.text()?,
-            length_max: request.length_max,
-            whole_bytes_max: request.whole_bytes_max,
-            add_special_tokens: request.add_special_tokens,
-            reference: request.reference,
-        };
+        let request = request.read()?;
         SCRATCH.with_borrow_mut(|scratch| {
             let written =
                 tokenizer.encode(&request, scratch).map(|encoded| write(&encoded, encoding));
@@ -109,17 +117,42 @@ pub unsafe extern "C" fn cortex_text_tokenizer_encode(
     });
 }
 
-/// SAFETY: `reserve` gives room for as many numbers as it is asked for.
+#[no_mangle]
+pub unsafe extern "C" fn cortex_text_tokenizer_encode_pair(
+    tokenizer: &Tokenizer,
+    request: &CRequest,
+    second: Bytes,
+    encoding: &mut CEncoding,
+    outcome: &mut Outcome,
+) {
+    guarded(outcome, || {
+        let encoded = tokenizer.encode_pair(&request.read()?, second.text()?)?;
+        encoding.truncated = encoded.truncated;
+        write_placed(encoded.placed.len(), encoded.placed.into_iter(), encoding);
+        Ok(())
+    });
+}
+
+/// SAFETY: as write_placed().
 unsafe fn write(encoded: &Encoded, encoding: &mut CEncoding) {
     let frame = encoded.frame;
-    encoding.count = encoded.body.len() + frame.len();
     encoding.truncated = encoded.truncated;
-    let Some(reserve) = encoding.reserve else { return };
-    let (mut ids, mut type_ids) = (std::ptr::null_mut(), std::ptr::null_mut());
-    reserve(encoding.owner, encoding.count, &mut ids, &mut type_ids);
     let body = encoded.body.iter().map(|id| (*id, frame.text_type));
     let all = frame.before.iter().copied().chain(body).chain(frame.after.iter().copied());
-    for (i, (id, type_id)) in all.enumerate() {
+    write_placed(encoded.body.len() + frame.len(), all, encoding);
+}
+
+/// SAFETY: `reserve` gives room for as many numbers as it is asked for.
+unsafe fn write_placed(
+    count: usize,
+    placed: impl Iterator<Item = Placed>,
+    encoding: &mut CEncoding,
+) {
+    encoding.count = count;
+    let Some(reserve) = encoding.reserve else { return };
+    let (mut ids, mut type_ids) = (std::ptr::null_mut(), std::ptr::null_mut());
+    reserve(encoding.owner, count, &mut ids, &mut type_ids);
+    for (i, (id, type_id)) in placed.enumerate() {
         ids.add(i).write(i64::from(id));
         type_ids.add(i).write(i64::from(type_id));
     }

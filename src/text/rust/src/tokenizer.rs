@@ -3,7 +3,7 @@
 //! nothing and a long text is not tokenised further than it is needed.
 
 use crate::bert::Bert;
-use crate::frame::Frame;
+use crate::frame::{Frame, PairFrame, Placed};
 use crate::interface::{failed, Fault};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -27,6 +27,11 @@ pub struct Encoded<'a> {
     pub truncated: bool,
 }
 
+pub struct EncodedPair {
+    pub placed: Vec<Placed>,
+    pub truncated: bool,
+}
+
 pub struct BertRules {
     pub lowercase: bool,
     pub strip_accents: Option<bool>,
@@ -37,6 +42,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     bare: Frame,
     special: Frame,
+    bare_pair: Option<PairFrame>,
+    special_pair: Option<PairFrame>,
     keeps_end: bool,
     bert: Option<Bert>,
 }
@@ -81,6 +88,8 @@ impl Tokenizer {
         Ok(Self {
             bare: Frame::of(&inner, false)?,
             special: Frame::of(&inner, true)?,
+            bare_pair: PairFrame::of(&inner, false),
+            special_pair: PairFrame::of(&inner, true),
             keeps_end: direction == Some(TruncationDirection::Left),
             bert: Bert::new(&inner),
             inner,
@@ -101,12 +110,40 @@ impl Tokenizer {
         scratch.clear();
         self.append_ids(request, if self.keeps_end { usize::MAX } else { room }, scratch)?;
         let truncated = scratch.len() > room;
-        let body = match (truncated, self.keeps_end) {
-            (false, _) => &scratch[..],
-            (true, false) => &scratch[..room],
-            (true, true) => &scratch[scratch.len() - room..],
+        Ok(Encoded { body: self.keep(scratch, room), frame, truncated })
+    }
+
+    /// Two texts as one input. What is too long loses tokens from the longer text first, and from both alike once they
+    /// are equal: the crate's `LongestFirst`.
+    pub fn encode_pair(&self, request: &Request, second: &str) -> Result<EncodedPair, Fault> {
+        let frame = if request.add_special_tokens { &self.special_pair } else { &self.bare_pair };
+        let frame = frame.as_ref().ok_or_else(|| {
+            Fault::Failed("its post-processor does not put one text behind the other".into())
+        })?;
+        let room = match request.length_max {
+            0 => usize::MAX,
+            length => length.checked_sub(frame.len()).ok_or(Fault::NoRoom(frame.len()))?,
         };
-        Ok(Encoded { body, frame, truncated })
+        let mut first_ids = Vec::new();
+        self.append_ids(request, usize::MAX, &mut first_ids)?;
+        // A text that alone fills the room is the longer one wherever the other does not.
+        let whole = self.keeps_end || first_ids.len() > room;
+        let mut second_ids = Vec::new();
+        let second = Request { text: second, ..*request };
+        self.append_ids(&second, if whole { usize::MAX } else { room }, &mut second_ids)?;
+        let (first, second) = share(room, first_ids.len(), second_ids.len());
+        let truncated = first < first_ids.len() || second < second_ids.len();
+        let placed =
+            frame.placed(self.keep(&first_ids, first), self.keep(&second_ids, second));
+        Ok(EncodedPair { placed, truncated })
+    }
+
+    fn keep<'a>(&self, ids: &'a [u32], room: usize) -> &'a [u32] {
+        match (ids.len() > room, self.keeps_end) {
+            (false, _) => ids,
+            (true, false) => &ids[..room],
+            (true, true) => &ids[ids.len() - room..],
+        }
     }
 
     fn append_ids(
@@ -140,4 +177,17 @@ impl Tokenizer {
     pub fn token_id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }
+}
+
+/// How many tokens of each of two texts stay, as in the crate's `truncate_encodings`.
+fn share(room: usize, first: usize, second: usize) -> (usize, usize) {
+    if first.saturating_add(second) <= room {
+        return (first, second);
+    }
+    let shorter = first.min(second);
+    let (short, long) = match shorter <= room / 2 {
+        true => (shorter, room - shorter),
+        false => (room / 2, room - room / 2),
+    };
+    if first > second { (long, short) } else { (short, long) }
 }

@@ -16,6 +16,7 @@
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/prefixes/prefix_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
+#include "frontend/codec/rerank/rerank_codec.h"
 #include "frontend/codec/responses/memory_book.h"
 #include "frontend/codec/responses/responses_codec.h"
 #include "frontend/codec/responses/stored_book.h"
@@ -81,6 +82,8 @@ void Application::build_openai(std::vector<frontend::Api>& out) {
   out.push_back(openai_->make_api());
   tokens_ = std::make_unique<frontend::tokens::TokensCodec>(model_catalog(), submit());
   out.push_back(tokens_->make_api());
+  rerank_ = std::make_unique<frontend::rerank::RerankCodec>(submit());
+  out.push_back(rerank_->make_api());
   build_response_book();
   frontend::responses::ResponsesOptions answers;
   answers.book = response_book_.get();

@@ -31,6 +31,7 @@
 #include "frontend/codec/openai/openai_codec.h"
 #include "frontend/codec/prefixes/prefix_codec.h"
 #include "frontend/codec/registry/registry_codec.h"
+#include "frontend/codec/rerank/rerank_codec.h"
 #include "frontend/codec/responses/response_book.h"
 #include "frontend/codec/responses/responses_codec.h"
 #include "frontend/codec/tokens/tokens_codec.h"

@@ -68,6 +68,9 @@ namespace cortex::frontend::responses {
 class ResponseBook;
 class ResponsesCodec;
 }  // namespace cortex::frontend::responses
+namespace cortex::frontend::rerank {
+class RerankCodec;
+}
 namespace cortex::frontend::tokens {
 class TokensCodec;
 }
@@ -150,6 +153,7 @@ class Application {
   std::unique_ptr<frontend::oip::OipCodec> oip_;
   std::unique_ptr<frontend::openai::OpenAiCodec> openai_;
   std::unique_ptr<frontend::tokens::TokensCodec> tokens_;
+  std::unique_ptr<frontend::rerank::RerankCodec> rerank_;
   std::unique_ptr<frontend::responses::ResponseBook> response_book_;  // null: none are kept
   std::unique_ptr<frontend::responses::ResponsesCodec> responses_;
   std::unique_ptr<frontend::anthropic::AnthropicCodec> anthropic_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/inspect_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -28,21 +29,16 @@ json::array specs_json(const std::vector<TensorSpec>& specs) {
 }
 
 std::string_view pooling_name(Pooling pooling) {
-  switch (pooling) {
-    case Pooling::kNone:
-      return "none";
-    case Pooling::kMean:
-      return "mean";
-    case Pooling::kCls:
-      return "cls";
-  }
-  return "";
+  const auto found = std::find_if(kPoolingNames.begin(), kPoolingNames.end(), [&](const auto& one) {
+    return one.second == pooling;
+  });
+  return found->first;
 }
 
 json::object text_json(const TextConfig& text) {
   json::object out;
   out["tokenizer"] = text.tokenizer;
-  out["pooling"] = pooling_name(text.pooling);
+  out["pooling"] = pooling_name(text.pooling.value_or(Pooling::kMean));
   out["normalize"] = text.normalize;
   out["context_length"] = text.context_length;
   return out;

@@ -123,7 +123,7 @@ Status run_request(Servable& servable, const Clock& clock, decltype(Request::inp
 }  // namespace
 
 Status warm_up_text(Servable& servable, const Clock& clock) {
-  return run_request(servable, clock, EmbeddingInput{{"warm up"}, {}, true});
+  return run_request(servable, clock, RerankInput{"warm", {"up"}, true});
 }
 
 Status warm_up_generation(Servable& servable, const Clock& clock) {

@@ -16,7 +16,8 @@ namespace cortex::app {
 // answers is nothing to us.
 void run_once(backend::TensorBackend& backend, const ModelConfig& config);
 
-// Sends one short text through tokeniser, lane and pooling.
+// Sends one short text through tokeniser, lane and pooling: as a document to rank, which every text
+// model can.
 [[nodiscard]] Status warm_up_text(Servable& servable, const Clock& clock);
 
 // Has a language model say two tokens.

@@ -256,7 +256,7 @@ const Setting kTable[] = {
      "The Open Inference Protocol under /v2.",
      SwitchTarget{CORTEX_MEMBER(apis.open_inference)}},
     {"apis.openai", "", "CORTEX_APIS_OPENAI",
-     "OpenAI's chats, completions, embeddings and models under /v1.",
+     "OpenAI's chats, completions, embeddings and models under /v1, and reranking.",
      SwitchTarget{CORTEX_MEMBER(apis.openai)}},
     {"apis.anthropic", "", "CORTEX_APIS_ANTHROPIC",
      "Anthropic's messages under /v1.",

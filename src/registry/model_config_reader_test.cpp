@@ -276,7 +276,7 @@ TEST(ModelYaml, names_key_and_line_of_every_fault_at_once) {
         "line 5: batching.delay: unknown key",
         "line 6: batching.timeout_us: must be a whole number from 0",
         "line 7: batching.preferred_sizes[1]: must be",
-        "line 8: pooling: must be mean, cls or none",
+        "line 8: pooling: must be mean, cls, last, rank or none",
         "line 9: tokenizer: must be a file inside the folder",
         "line 10: inputs[0]: needs name, datatype and shape",
         "line 11: backend: stands here twice"}) {

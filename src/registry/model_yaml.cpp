@@ -181,15 +181,14 @@ class YamlReading {
 
   void read_pooling(const YAML::Node& value, const std::string& path) {
     const std::string word = value.IsScalar() ? value.Scalar() : "";
-    if (word == "mean") {
-      config_.text.pooling = Pooling::kMean;
-    } else if (word == "cls") {
-      config_.text.pooling = Pooling::kCls;
-    } else if (word == "none") {
-      config_.text.pooling = Pooling::kNone;
-    } else {
-      fault(value, path, "must be mean, cls or none");
+    const auto found =
+        std::find_if(kPoolingNames.begin(), kPoolingNames.end(), [&](const auto& one) {
+          return one.first == word;
+        });
+    if (found == kPoolingNames.end()) {
+      return fault(value, path, "must be mean, cls, last, rank or none");
     }
+    config_.text.pooling = found->second;
   }
 
   void read_batching(const YAML::Node& value, const std::string& path) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "request/parameters.h"
@@ -38,13 +41,23 @@ struct BatchingConfig {
   bool allow_variance = false;
 };
 
-enum class Pooling : std::uint8_t { kNone, kMean, kCls };
+// How the states of a text's tokens become one vector. kNone: the model does it. kRank: the model
+// compares two texts and gives one number.
+enum class Pooling : std::uint8_t { kNone, kMean, kCls, kLast, kRank };
+
+inline constexpr std::array<std::pair<std::string_view, Pooling>, 5> kPoolingNames = {{
+    {"none", Pooling::kNone},
+    {"mean", Pooling::kMean},
+    {"cls", Pooling::kCls},
+    {"last", Pooling::kLast},
+    {"rank", Pooling::kRank},
+}};
 
 // How text becomes the model's tensors and its tensors an embedding. Only for models that take
 // token ids.
 struct TextConfig {
-  std::string tokenizer;  // file in the model folder; empty: the model takes no text
-  Pooling pooling = Pooling::kMean;
+  std::string tokenizer;           // file in the model folder; empty: the model takes no text
+  std::optional<Pooling> pooling;  // nothing: the file's own where it says one, else kMean
   bool normalize = true;
   std::size_t context_length = 0;  // tokens; 0: the model's own
 };

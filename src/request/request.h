@@ -31,6 +31,14 @@ struct EmbeddingInput {
   bool truncate = true;                           // else a text over the context length is refused
 };
 
+// How well each of some texts answers another one. As with embeddings they stay texts until the
+// servable is chosen.
+struct RerankInput {
+  std::string query;
+  std::vector<std::string> documents;
+  bool truncate = true;  // else a pair over the context length is refused
+};
+
 // What a client asked. Immutable once submitted and shared by everything that serves it; an attempt
 // (a retry, a fallback, a shadow) reads it and never changes it.
 struct Request {
@@ -45,6 +53,7 @@ struct Request {
   std::variant<
       InferInput,
       EmbeddingInput,
+      RerankInput,
       GenerationInput,
       SequenceInput,
       TokenizeInput,

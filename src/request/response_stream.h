@@ -36,9 +36,15 @@ struct EmbeddingOutput {
   std::vector<float> values;  // one vector behind the other, in the order of the texts
 };
 
+// One for each document, in their order: the higher, the better it answers.
+struct RerankOutput {
+  std::vector<float> scores;
+};
+
 using ResponsePart = std::variant<
     InferOutput,
     EmbeddingOutput,
+    RerankOutput,
     GenerationOutput,
     TokenOutput,
     TokenizeOutput,

@@ -190,6 +190,8 @@ TEST(Quotas, estimates_prompts_by_their_bytes_and_answers_by_their_bound) {
   EXPECT_EQ(estimate(request, {}).tokens_out, 30u);
   request.input = EmbeddingInput{{"1234", "5"}, {{1, 2, 3}}, true};
   EXPECT_EQ(estimate(request, {}).tokens_in, 5u);
+  request.input = RerankInput{"12345", {"1234", "5"}, true};
+  EXPECT_EQ(estimate(request, {}).tokens_in, 6u);
   request.input = InferInput{};
   EXPECT_EQ(estimate(request, {}).tokens_in + estimate(request, {}).tokens_out, 0u);
 }

@@ -49,6 +49,12 @@ void add_input(const EmbeddingInput& input, QuotaAsk& out) {
   for (const auto& tokens : input.tokens) out.tokens_in += tokens.size();
 }
 
+// Each document is read, and where the model compares pairs, the query once more with each.
+void add_input(const RerankInput& input, QuotaAsk& out) {
+  const std::uint64_t query = tokens_of(input.query.size());
+  for (const std::string& text : input.documents) out.tokens_in += query + tokens_of(text.size());
+}
+
 void add_input(const SequenceInput& input, QuotaAsk& out) {
   out.tokens_in = input.prompt.size();
   out.tokens_out = answer_of(input.tokens_max, input.sequences);

@@ -151,6 +151,9 @@ TEST_F(RouterTest, refuses_text_for_a_model_without_a_tokenizer) {
   auto text = request("echo");
   text->input = EmbeddingInput{{"hello"}, {}, true};
   EXPECT_EQ(answer(text)->status().code(), Code::kInvalidArgument);
+  auto rank = request("echo");
+  rank->input = RerankInput{"hello", {"you"}, true};
+  EXPECT_EQ(answer(rank)->status().code(), Code::kInvalidArgument);
   EXPECT_EQ(echo_.submitted, 0);
 }
 

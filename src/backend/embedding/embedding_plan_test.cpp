@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/embedding/detail/embedding_plan.h"
 
+#include <optional>
+
 #include <gtest/gtest.h>
 
 namespace cortex::backend {
@@ -61,6 +63,36 @@ TEST(EmbeddingPlan, takes_the_first_output_of_the_rank_where_no_name_is_known) {
   signature.outputs[1].name = "0";
   EXPECT_EQ(embedding_plan(config_with(Pooling::kCls), signature)->output, "0");
   EXPECT_EQ(embedding_plan(config_with(Pooling::kNone), signature)->output, "pooler_output");
+}
+
+TEST(EmbeddingPlan, reads_a_score_for_each_pair) {
+  ModelSignature signature = bert();
+  signature.outputs.push_back({"logits", DataType::kFp32, {-1, 1}});
+  const auto plan = embedding_plan(config_with(Pooling::kRank), signature);
+  ASSERT_TRUE(plan.ok()) << plan.status().text();
+  EXPECT_EQ(plan->output, "logits");
+  signature.outputs.back().shape = {-1, 3};
+  EXPECT_EQ(
+      embedding_plan(config_with(Pooling::kRank), signature).status().code(),
+      Code::kFailedPrecondition
+  );
+}
+
+TEST(EmbeddingPlan, pools_as_the_outputs_allow_where_nobody_said_how) {
+  const auto pooling = [](std::vector<TensorSpec> outputs) {
+    ModelSignature signature = bert();
+    signature.outputs = std::move(outputs);
+    const auto plan = embedding_plan(ModelConfig(), signature);
+    return plan.ok() ? std::optional(plan->pooling) : std::nullopt;
+  };
+  const TensorSpec states{"last_hidden_state", DataType::kFp32, {-1, -1, 8}};
+  const TensorSpec logits{"logits", DataType::kFp32, {-1, 1}};
+  const TensorSpec classes{"logits", DataType::kFp32, {-1, 3}};
+  const TensorSpec embedding{"sentence_embedding", DataType::kFp32, {-1, 8}};
+  EXPECT_EQ(pooling({embedding, logits, states}), Pooling::kMean);
+  EXPECT_EQ(pooling({embedding, logits}), Pooling::kRank);
+  EXPECT_EQ(pooling({embedding}), Pooling::kNone);
+  EXPECT_EQ(pooling({classes}), std::nullopt);
 }
 
 TEST(EmbeddingPlan, knows_the_configured_and_the_fixed_length) {

@@ -2,6 +2,7 @@
 #include "backend/embedding/embedding_servable.h"
 
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "backend/detail/beside_lane.h"
@@ -17,10 +18,21 @@ namespace {
 // The pool is tokenising long texts: they take milliseconds each.
 constexpr std::chrono::milliseconds kRetryAfter{1000};
 
-std::size_t bytes_of(const EmbeddingInput& input) {
+std::size_t bytes_of(const std::vector<std::string>& texts) {
   std::size_t sum = 0;
-  for (const std::string& text : input.texts) sum += text.size();
+  for (const std::string& text : texts) sum += text.size();
   return sum;
+}
+
+// Of the texts that a row is made of; nothing where the request is not one of texts.
+std::optional<std::size_t> text_bytes(const Request& request) {
+  if (const auto* input = std::get_if<EmbeddingInput>(&request.input)) {
+    return bytes_of(input->texts);
+  }
+  const auto* input = std::get_if<RerankInput>(&request.input);
+  if (input == nullptr) return std::nullopt;
+  // The query is read once more with each document where the model compares pairs.
+  return bytes_of(input->documents) + input->query.size() * (1 + input->documents.size());
 }
 
 }  // namespace
@@ -99,13 +111,14 @@ void EmbeddingServable::submit(
   if (std::holds_alternative<DetokenizeInput>(request->input)) {
     return inner_->detokenize(request, std::move(stream));
   }
-  if (!std::holds_alternative<EmbeddingInput>(request->input)) {
+  const auto bytes = text_bytes(*request);
+  if (!bytes) {
     if (!inner_->gate.submit(request, stream)) stream->finish(unavailable("the model is ending"));
     return;
   }
   if (!inner_->gate.enter()) return stream->finish(unavailable("the model is ending"));
   const auto run = std::make_shared<EmbeddingRun>(inner_->context, request, std::move(stream));
-  if (bytes_of(std::get<EmbeddingInput>(request->input)) <= inner_->options.inline_bytes_max) {
+  if (*bytes <= inner_->options.inline_bytes_max) {
     return run->start();
   }
   if (!inner_->cpu.submit([run] { run->start(); })) {

@@ -38,7 +38,12 @@ struct EmbeddingOptions {
 // Fed from the tokens by name: input_ids, attention_mask, token_type_ids, position_ids (INT64 or
 // INT32). A model of a fixed length gets padded rows. Pooled is last_hidden_state, token_embeddings
 // or the first output of rank 3; with pooling `none`, sentence_embedding or the first output of
-// rank 2 is taken as it is.
+// rank 2 is taken as it is; with `rank`, logits or the first output of rank 2 is the score of a
+// pair.
+//
+// Documents are ranked for a query by such a model's scores, made numbers from 0 to 1 by the
+// logistic function, or by the cosine of their embeddings with the query's, -1 to 1. A model with
+// `rank` embeds nothing (kInvalidArgument).
 //
 // What tokens a text becomes, and what text tokens are, is told without the lane; a conversation
 // has no tokens here (kInvalidArgument).

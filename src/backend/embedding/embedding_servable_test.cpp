@@ -37,7 +37,7 @@ std::shared_ptr<const text::Tokenizer> small_tokenizer() {
 std::unique_ptr<TensorBackend> text_backend(std::map<std::string, std::string> keys = {}) {
   TensorBackendOptions options;
   options.parameters = std::move(keys);
-  options.parameters["result"] = "text";
+  options.parameters.try_emplace("result", "text");
   options.parameters["width"] = std::to_string(kWidth);
   auto backend = SyntheticEngine().load(options);
   EXPECT_TRUE(backend.ok()) << backend.status().to_string();
@@ -161,6 +161,15 @@ class EmbeddingServableTest : public ::testing::Test {
     return ask(std::move(input));
   }
 
+  std::shared_ptr<ResponseStream> rank(RerankInput input) {
+    auto request = std::make_shared<Request>();
+    request->model.name = "sample";
+    request->input = std::move(input);
+    auto stream = std::make_shared<ResponseStream>();
+    servable().submit(std::move(request), stream);
+    return stream;
+  }
+
   std::vector<float> vector_of(const std::string& text) { return ask_texts({text}).read()->values; }
 
   std::shared_ptr<LaneState> state_ = std::make_shared<LaneState>();
@@ -212,6 +221,72 @@ TEST_F(EmbeddingServableTest, takes_the_first_token_s_state_where_told) {
   const auto values = vector_of("the cat");
   // The first token is the same for all texts, and so is its state here.
   EXPECT_EQ(values, vector_of("mat"));
+}
+
+TEST_F(EmbeddingServableTest, takes_the_last_token_s_state_where_told) {
+  config_.text.pooling = Pooling::kLast;
+  // The last token is [SEP], and the state depends on its place.
+  EXPECT_EQ(vector_of("the cat"), vector_of("on mat"));
+  EXPECT_NE(vector_of("the cat"), vector_of("cat"));
+}
+
+TEST_F(EmbeddingServableTest, ranks_documents_by_what_the_model_says_of_each_pair) {
+  state_->backend = text_backend({{"result", "pair"}});
+  config_.text.pooling = Pooling::kRank;
+  const auto stream = rank({"the cat", {"on mat", "the cat sits", "cat"}, true});
+  ASSERT_TRUE(stream->status().ok()) << stream->status().to_string();
+  const auto output = std::get<RerankOutput>(stream->read().value());
+  // The shared [SEP] counts as one.
+  ASSERT_EQ(output.scores.size(), 3u);
+  for (const auto& [index, shared] : {std::pair{0, 1}, {1, 3}, {2, 2}}) {
+    EXPECT_FLOAT_EQ(
+        output.scores[static_cast<std::size_t>(index)],
+        1 / (1 + std::exp(-static_cast<float>(shared)))
+    );
+  }
+  EXPECT_EQ(stream->timings().input_tokens, 7u + 8u + 6u);
+  EXPECT_EQ(state_->submitted, 3u);
+}
+
+TEST_F(EmbeddingServableTest, ranks_documents_by_their_embeddings_where_it_has_no_pairs) {
+  const auto stream = rank({"the cat", {"mat", "the cat", ""}, true});
+  const auto output = std::get<RerankOutput>(stream->read().value());
+  ASSERT_EQ(output.scores.size(), 3u);
+  EXPECT_NEAR(output.scores[1], 1, 1e-6);
+  const auto query = vector_of("the cat");
+  const auto mat = vector_of("mat");
+  const auto product = [](const std::vector<float>& a, const std::vector<float>& b) {
+    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0f);
+  };
+  EXPECT_NEAR(
+      output.scores[0],
+      product(query, mat) / std::sqrt(product(query, query) * product(mat, mat)),
+      1e-6
+  );
+}
+
+TEST_F(EmbeddingServableTest, names_the_text_of_a_ranking_that_is_at_fault) {
+  config_.text.context_length = 4;
+  options_.texts_max = 2;
+  EXPECT_EQ(rank({"the", {}, true})->status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(rank({"the", {"a", "b", "c"}, true})->status().code(), Code::kInvalidArgument);
+  EXPECT_TRUE(rank({"the", {"the cat sits"}, true})->status().ok());
+  const auto refused = rank({"the", {"cat", "the cat sits"}, false})->status();
+  EXPECT_EQ(refused.code(), Code::kInvalidArgument);
+  EXPECT_NE(refused.text().find("documents[1]: 5 tokens"), std::string::npos) << refused.text();
+  const auto query = rank({"the cat sits", {"cat"}, false})->status();
+  EXPECT_NE(query.text().find("query: 5 tokens"), std::string::npos) << query.text();
+}
+
+TEST_F(EmbeddingServableTest, a_model_of_pairs_embeds_nothing_and_cuts_the_longer_text) {
+  state_->backend = text_backend({{"result", "pair"}});
+  config_.text.pooling = Pooling::kRank;
+  config_.text.context_length = 6;
+  EXPECT_EQ(ask_texts({"the"}).stream->status().code(), Code::kInvalidArgument);
+  const auto cut = rank({"the", {"cat sits on the mat"}, true});
+  EXPECT_EQ(cut->timings().input_tokens, 6u);
+  const auto refused = rank({"the", {"cat sits on the mat"}, false})->status();
+  EXPECT_NE(refused.text().find("documents[0]: 9 tokens"), std::string::npos) << refused.text();
 }
 
 TEST_F(EmbeddingServableTest, scales_to_length_one_where_told) {

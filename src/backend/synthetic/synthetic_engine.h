@@ -29,7 +29,8 @@ struct SyntheticOptions {
 //                    INPUT0 had in this run, so that a test sees batches and padding · text:
 //                    input_ids, attention_mask INT64 [-1,-1] -> last_hidden_state FP32
 //                    [-1,-1,width], a function of token and position alone; far off under a mask of
-//                    0
+//                    0 · pair: those and token_type_ids -> logits FP32 [-1,1], how many tokens of
+//                    type 1 stand among those of type 0, too
 //   inputs, outputs  "INPUT0 FP32 [-1,16]; INPUT1 BOOL [-1]"; outputs with `constant` alone, all
 //   others follow value            number or text, 0 width            8 token_types      true:
 //   `text` takes token_type_ids too delay_us, delay_per_row_us   of a run; rows are INPUT0's first

@@ -121,6 +121,21 @@ TEST(SyntheticEngine, gives_a_token_the_same_values_whatever_stands_around_it) {
   EXPECT_GT(two[20], 1000);
 }
 
+TEST(SyntheticEngine, counts_what_two_texts_share) {
+  auto backend = load({{"result", "pair"}});
+  ASSERT_TRUE(backend.ok());
+  std::vector<Tensor> logits;
+  ASSERT_TRUE(run(**backend,
+                  {numbers("input_ids", {2, 4}, {7, 8, 8, 9, 7, 7, 7, 7}),
+                   numbers("attention_mask", {2, 4}, {1, 1, 1, 1, 1, 1, 1, 0}),
+                   numbers("token_type_ids", {2, 4}, {0, 0, 1, 1, 0, 1, 1, 1})},
+                  logits)
+                  .ok());
+  EXPECT_EQ(logits[0].shape, (Shape{2, 1}));
+  EXPECT_EQ(logits[0].as<float>()[0], 1);
+  EXPECT_EQ(logits[0].as<float>()[1], 2);
+}
+
 TEST(SyntheticEngine, takes_token_types_when_told) {
   auto backend = load({{"result", "text"}, {"token_types", "true"}});
   ASSERT_TRUE(backend.ok());

@@ -26,13 +26,15 @@ struct Fits {
   Status operator()(const SequenceInput&) const {
     return invalid_argument("tokens alone are no request");
   }
-  Status operator()(const EmbeddingInput&) const {
+  Status operator()(const EmbeddingInput&) const { return takes_text(); }
+  Status operator()(const RerankInput&) const { return takes_text(); }
+
+  [[nodiscard]] Status takes_text() const {
     if (!version.config.text.tokenizer.empty()) return {};
     return invalid_argument(
         "model '" + version.identity.name + "' takes no text: its configuration names no tokenizer"
     );
   }
-
   [[nodiscard]] Status tells_tokens() const {
     if (version.signature.generates || !version.config.text.tokenizer.empty()) return {};
     return invalid_argument(

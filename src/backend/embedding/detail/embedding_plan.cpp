@@ -68,11 +68,32 @@ const TensorSpec* choose_output(
   return at == signature.outputs.end() ? nullptr : &*at;
 }
 
+const TensorSpec* choose_states(const ModelSignature& signature) {
+  return choose_output(signature, 3, {"last_hidden_state", "token_embeddings"});
+}
+
+bool is_score(const TensorSpec& spec) {
+  return is_output(spec, 2) && (spec.shape[1] == 1 || spec.shape[1] < 0);
+}
+
+Pooling pooling_of(const ModelConfig& config, const ModelSignature& signature) {
+  if (config.text.pooling) return *config.text.pooling;
+  if (choose_states(signature) != nullptr) return Pooling::kMean;
+  const TensorSpec* logits = find_spec(signature.outputs, "logits");
+  if (logits != nullptr && is_score(*logits)) return Pooling::kRank;
+  const TensorSpec* pooled = find_spec(signature.outputs, "sentence_embedding");
+  return pooled != nullptr && is_output(*pooled, 2) ? Pooling::kNone : Pooling::kMean;
+}
+
 Status add_output(const ModelConfig& config, const ModelSignature& signature, EmbeddingPlan& plan) {
-  plan.pooled = config.text.pooling == Pooling::kNone;
-  const TensorSpec* output =
-      plan.pooled ? choose_output(signature, 2, {"sentence_embedding"})
-                  : choose_output(signature, 3, {"last_hidden_state", "token_embeddings"});
+  const bool ranks = plan.pooling == Pooling::kRank;
+  plan.pooled = ranks || plan.pooling == Pooling::kNone;
+  const TensorSpec* output = ranks         ? choose_output(signature, 2, {"logits"})
+                             : plan.pooled ? choose_output(signature, 2, {"sentence_embedding"})
+                                           : choose_states(signature);
+  if (ranks && (output == nullptr || !is_score(*output))) {
+    return cannot(config, "pooling rank needs an output FP32 [batch, 1], one number for a pair");
+  }
   if (output == nullptr && plan.pooled) {
     return cannot(config, "pooling none needs an output FP32 [batch, width]");
   }
@@ -117,8 +138,8 @@ Result<EmbeddingPlan> embedding_plan(const ModelConfig& config, const ModelSigna
     return input.kind == TokenInput::kIds;
   });
   if (!has_ids) return cannot(config, "it has no input 'input_ids'");
+  plan.pooling = pooling_of(config, signature);
   CORTEX_RETURN_IF_ERROR(add_output(config, signature, plan));
-  plan.pooling = config.text.pooling;
   plan.normalize = config.text.normalize;
   plan.context_length = config.text.context_length;
   if (plan.context_length == 0) {

@@ -24,13 +24,15 @@ struct EmbeddingPlan {
   };
   std::vector<Input> inputs;
   std::string output;
-  bool pooled = false;  // the output is [batch, width] already
-  Pooling pooling = Pooling::kMean;
+  bool pooled = false;               // the output is [batch, width] already
+  Pooling pooling = Pooling::kMean;  // kRank: of a pair's [batch, 1], and nothing is embedded
   bool normalize = true;
   std::size_t context_length = 0;
   std::size_t fixed_length = 0;  // every row is padded to it; 0: a row is as long as its text
 };
 
+// Where the configuration names no pooling, the outputs say it: states of tokens are averaged, a
+// lone `logits` of one number ranks, a lone `sentence_embedding` is one already.
 // kFailedPrecondition names what is missing: an input that text cannot fill, an output to pool.
 // Pure.
 [[nodiscard]] Result<EmbeddingPlan> embedding_plan(

@@ -2,7 +2,9 @@
 #include "backend/embedding/detail/embedding_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "backend/embedding/pooling.h"
@@ -36,6 +38,18 @@ Status wrong_output(const Tensor& output) {
   );
 }
 
+// A pair's logit, between 0 and 1.
+float score_of(float logit) { return 1 / (1 + std::exp(-logit)); }
+
+// How alike two directions are, -1 to 1; 0 where one of them is none or has no end.
+float cosine(std::span<const float> a, std::span<const float> b) {
+  const auto product = [](std::span<const float> x, std::span<const float> y) {
+    return std::inner_product(x.begin(), x.end(), y.begin(), 0.0);
+  };
+  const double lengths = std::sqrt(product(a, a)) * std::sqrt(product(b, b));
+  return lengths > 0 && std::isfinite(lengths) ? static_cast<float>(product(a, b) / lengths) : 0.0F;
+}
+
 bool is_float(DataType type) { return type == DataType::kFp32 || type == DataType::kFp16; }
 
 }  // namespace
@@ -47,7 +61,8 @@ EmbeddingRun::EmbeddingRun(
 )
     : context_(context),
       request_(std::move(request)),
-      input_(std::get<EmbeddingInput>(request_->input)),
+      input_(std::get_if<EmbeddingInput>(&request_->input)),
+      rerank_(std::get_if<RerankInput>(&request_->input)),
       stream_(std::move(stream)),
       group_(std::make_shared<ResponseStream>()) {
   group_->follow(stream_);
@@ -67,33 +82,76 @@ void EmbeddingRun::refuse(const Status& status) {
 }
 
 Status EmbeddingRun::encode() {
-  const std::size_t count = input_.texts.size() + input_.tokens.size();
-  if (count == 0) return invalid_argument("there is no text to embed");
+  CORTEX_RETURN_IF_ERROR(check_count());
+  rows_.resize(row_count());
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    // A client that left while its texts are long.
+    if (stream_->cancelled()) return cancelled("the client left");
+    auto encoding = encode_row(i);
+    if (!encoding.ok()) return encoding.status().with_prefix(row_name(i) + ": ");
+    rows_[i].encoding = std::move(*encoding);
+  }
+  return {};
+}
+
+bool EmbeddingRun::compares_pairs() const { return context_.plan.pooling == Pooling::kRank; }
+
+Status EmbeddingRun::check_count() const {
+  const std::size_t count =
+      rerank_ != nullptr ? rerank_->documents.size() : input_->texts.size() + input_->tokens.size();
+  if (count == 0) return invalid_argument("there is no text");
   if (count > context_.options.texts_max) {
     return invalid_argument(
         std::to_string(count) + " texts in one request; the limit is " +
         std::to_string(context_.options.texts_max)
     );
   }
-  rows_.resize(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    // A client that left while its texts are long.
-    if (stream_->cancelled()) return cancelled("the client left");
-    const std::size_t texts = input_.texts.size();
-    auto encoding =
-        i < texts ? encode_text(input_.texts[i]) : take_tokens(input_.tokens[i - texts]);
-    if (!encoding.ok()) return encoding.status().with_prefix("input[" + std::to_string(i) + "]: ");
-    rows_[i].encoding = std::move(*encoding);
-  }
-  return {};
+  if (rerank_ != nullptr || !compares_pairs()) return {};
+  return invalid_argument(
+      "model '" + request_->model.name + "' embeds nothing: it scores documents for a query"
+  );
 }
 
-Result<text::Encoding> EmbeddingRun::encode_text(const std::string& text) const {
+std::size_t EmbeddingRun::row_count() const {
+  if (rerank_ == nullptr) return input_->texts.size() + input_->tokens.size();
+  return rerank_->documents.size() + (compares_pairs() ? 0 : 1);
+}
+
+// As the client knows it.
+std::string EmbeddingRun::row_name(std::size_t index) const {
+  if (rerank_ == nullptr) return "input[" + std::to_string(index) + "]";
+  if (!compares_pairs() && index == 0) return "query";
+  return "documents[" + std::to_string(compares_pairs() ? index : index - 1) + "]";
+}
+
+Result<text::Encoding> EmbeddingRun::encode_row(std::size_t index) const {
+  if (rerank_ != nullptr) {
+    if (compares_pairs()) return encode_pair(rerank_->documents[index]);
+    const std::string& text = index == 0 ? rerank_->query : rerank_->documents[index - 1];
+    return encode_text(text, rerank_->truncate);
+  }
+  const std::size_t texts = input_->texts.size();
+  if (index < texts) return encode_text(input_->texts[index], input_->truncate);
+  return take_tokens(input_->tokens[index - texts]);
+}
+
+Result<text::Encoding> EmbeddingRun::encode_pair(const std::string& document) const {
+  text::EncodeOptions options;
+  options.length_max = context_.plan.context_length;
+  CORTEX_ASSIGN_OR_RETURN(
+      text::Encoding encoding, context_.tokenizer.encode_pair(rerank_->query, document, options)
+  );
+  if (!encoding.truncated || rerank_->truncate) return encoding;
+  const auto whole = context_.tokenizer.encode_pair(rerank_->query, document, {});
+  return too_long(whole.ok() ? whole->ids.size() : encoding.ids.size() + 1);
+}
+
+Result<text::Encoding> EmbeddingRun::encode_text(const std::string& text, bool truncate) const {
   text::EncodeOptions options;
   options.length_max = context_.plan.context_length;
   CORTEX_ASSIGN_OR_RETURN(text::Encoding encoding, context_.tokenizer.encode(text, options));
   if (encoding.ids.empty()) return invalid_argument("the text has no tokens");
-  if (encoding.truncated && !input_.truncate) {
+  if (encoding.truncated && !truncate) {
     const auto tokens = context_.tokenizer.count(text);
     return too_long(tokens.ok() ? *tokens : encoding.ids.size() + 1);
   }
@@ -111,7 +169,7 @@ Result<text::Encoding> EmbeddingRun::take_tokens(const std::vector<std::int64_t>
     );
   }
   const std::size_t length = std::min(ids.size(), context_.plan.context_length);
-  if (length < ids.size() && !input_.truncate) return too_long(ids.size());
+  if (length < ids.size() && !input_->truncate) return too_long(ids.size());
   text::Encoding out;
   out.ids.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(length));
   out.type_ids.assign(length, 0);
@@ -177,7 +235,7 @@ void EmbeddingRun::on_row(std::size_t index, ResponseStream& stream) {
   if (status.ok()) status = take_vector(row);
   row.part.reset();
   if (!status.ok()) {
-    fail(rows_.size() == 1 ? status : status.with_prefix("input[" + std::to_string(index) + "]: "));
+    fail(rows_.size() == 1 ? status : status.with_prefix(row_name(index) + ": "));
   }
   release();
   pump();
@@ -189,7 +247,7 @@ Status EmbeddingRun::take_vector(Row& row) const {
     return internal("a row came back without its output");
   }
   CORTEX_ASSIGN_OR_RETURN(row.vector, vector_of(output->outputs[0], row.encoding.ids.size()));
-  if (context_.plan.normalize) normalize(row.vector);
+  if (context_.plan.normalize && !compares_pairs()) normalize(row.vector);
   return {};
 }
 
@@ -204,8 +262,14 @@ Result<std::vector<float>> EmbeddingRun::vector_of(const Tensor& output, std::si
   const std::span<const float> states = floats_of(output, copy);
   if (width == 0 || states.size() < width) return wrong_output(output);
   std::vector<float> out(states.begin(), states.begin() + static_cast<std::ptrdiff_t>(width));
+  if (compares_pairs() && width != 1) return wrong_output(output);
   if (context_.plan.pooled || context_.plan.pooling == Pooling::kCls) return out;
   if (states.size() < tokens * width) return wrong_output(output);
+  if (context_.plan.pooling == Pooling::kLast) {
+    const auto last = states.subspan((tokens - 1) * width, width);
+    std::copy(last.begin(), last.end(), out.begin());
+    return out;
+  }
   pool_mean(states.first(tokens * width), out);
   return out;
 }
@@ -253,7 +317,22 @@ Timings EmbeddingRun::timings() const {
   return out;
 }
 
-EmbeddingOutput EmbeddingRun::output() {
+ResponsePart EmbeddingRun::output() {
+  if (rerank_ != nullptr) return scores();
+  return vectors();
+}
+
+RerankOutput EmbeddingRun::scores() const {
+  RerankOutput out;
+  const bool pairs = compares_pairs();
+  for (std::size_t i = pairs ? 0 : 1; i < rows_.size(); ++i) {
+    const std::vector<float>& vector = rows_[i].vector;
+    out.scores.push_back(pairs ? score_of(vector[0]) : cosine(rows_[0].vector, vector));
+  }
+  return out;
+}
+
+EmbeddingOutput EmbeddingRun::vectors() {
   EmbeddingOutput out;
   out.dimensions = rows_[0].vector.size();
   if (rows_.size() == 1) {

@@ -22,16 +22,18 @@ struct EmbeddingContext {
   LaneGate& gate;
 };
 
-// One embedding request on its way: tokens, rows in the lane, vectors. Kept alive by its rows'
-// streams.
+// One request on its way: tokens, rows in the lane, vectors. Kept alive by its rows' streams.
+//
+// Each text to embed is a row. Of a question which documents answer it, each pair with the query is
+// one where the model compares pairs; else query and documents are embedded, the query first.
 //
 // Threads: start() or refuse() once, on any; then the lanes' threads, one at a time for each row.
 // `outstanding_` counts the rows in the lane, plus one for as long as rows are still to be
 // submitted; who brings it to 0 ends the request. `turns_` lets one thread at a time submit.
 class EmbeddingRun final : public std::enable_shared_from_this<EmbeddingRun> {
  public:
-  // REQUIRES: an EmbeddingInput, and the gate entered; the run leaves it behind the end of the
-  // stream.
+  // REQUIRES: an EmbeddingInput or a RerankInput, and the gate entered; the run leaves it behind
+  // the end of the stream.
   EmbeddingRun(
       const EmbeddingContext& context,
       std::shared_ptr<const Request> request,
@@ -50,7 +52,13 @@ class EmbeddingRun final : public std::enable_shared_from_this<EmbeddingRun> {
   };
 
   Status encode();
-  Result<text::Encoding> encode_text(const std::string& text) const;
+  [[nodiscard]] bool compares_pairs() const;
+  [[nodiscard]] Status check_count() const;
+  [[nodiscard]] std::size_t row_count() const;
+  [[nodiscard]] std::string row_name(std::size_t index) const;
+  Result<text::Encoding> encode_row(std::size_t index) const;
+  Result<text::Encoding> encode_text(const std::string& text, bool truncate) const;
+  Result<text::Encoding> encode_pair(const std::string& document) const;
   Result<text::Encoding> take_tokens(const std::vector<std::int64_t>& ids) const;
   Status too_long(std::size_t tokens) const;
 
@@ -67,11 +75,14 @@ class EmbeddingRun final : public std::enable_shared_from_this<EmbeddingRun> {
   void end();
   Status status();
   Timings timings() const;
-  EmbeddingOutput output();
+  ResponsePart output();
+  EmbeddingOutput vectors();
+  RerankOutput scores() const;
 
   const EmbeddingContext& context_;
   const std::shared_ptr<const Request> request_;
-  const EmbeddingInput& input_;
+  const EmbeddingInput* const input_;  // one of the two is null
+  const RerankInput* const rerank_;
   const std::shared_ptr<ResponseStream> stream_;
   const std::shared_ptr<ResponseStream>
       group_;  // what all rows follow: the client's leaving, the first failure

@@ -53,9 +53,10 @@ std::vector<TensorSpec> parse_specs(
 
 std::string default_inputs(SyntheticResult result, bool token_types) {
   if (result == SyntheticResult::kSum) return "INPUT0 FP32 [-1,16]; INPUT1 FP32 [-1,16]";
-  if (result != SyntheticResult::kText) return "INPUT0 FP32 [-1,16]";
+  const bool pair = result == SyntheticResult::kPair;
+  if (result != SyntheticResult::kText && !pair) return "INPUT0 FP32 [-1,16]";
   const std::string text = "input_ids INT64 [-1,-1]; attention_mask INT64 [-1,-1]";
-  return token_types ? text + "; token_type_ids INT64 [-1,-1]" : text;
+  return token_types || pair ? text + "; token_type_ids INT64 [-1,-1]" : text;
 }
 
 bool can_add(DataType type) {
@@ -84,6 +85,8 @@ std::vector<TensorSpec> outputs_of(KeyReader& reader, const SyntheticProgram& pr
       return {
           {"last_hidden_state", DataType::kFp32, {-1, -1, static_cast<std::int64_t>(program.width)}}
       };
+    case SyntheticResult::kPair:
+      return {{"logits", DataType::kFp32, {-1, 1}}};
     case SyntheticResult::kSum:
       check_sum(reader, inputs);
       return {{"OUTPUT0", inputs[0].datatype, inputs[0].shape}};
@@ -114,7 +117,8 @@ Result<SyntheticProgram> parse_synthetic_program(const SyntheticKeys& keys) {
        {"sum", SyntheticResult::kSum},
        {"constant", SyntheticResult::kConstant},
        {"shape", SyntheticResult::kShape},
-       {"text", SyntheticResult::kText}}
+       {"text", SyntheticResult::kText},
+       {"pair", SyntheticResult::kPair}}
   );
   out.value = reader.text("value", "0");
   out.width = reader.count("width", 8, kWidthMax);

@@ -12,7 +12,7 @@
 
 namespace cortex::backend {
 
-enum class SyntheticResult : std::uint8_t { kIdentity, kSum, kConstant, kShape, kText };
+enum class SyntheticResult : std::uint8_t { kIdentity, kSum, kConstant, kShape, kText, kPair };
 
 enum class SyntheticCrash : std::uint8_t { kNone, kAbort, kSegfault, kExit, kHang, kLeak };
 

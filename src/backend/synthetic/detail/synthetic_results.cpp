@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include "request/buffer.h"
 
@@ -178,6 +179,34 @@ Result<std::vector<Tensor>> text(
   return std::vector<Tensor>{std::move(out)};
 }
 
+Result<std::vector<Tensor>> pair(
+    const SyntheticProgram& program, const std::vector<Tensor>& inputs
+) {
+  const Shape& shape = inputs[0].shape;
+  if (inputs[1].shape != shape || inputs[2].shape != shape) {
+    return invalid_argument("the shapes of the inputs differ");
+  }
+  const auto length = static_cast<std::size_t>(shape[1]);
+  std::vector<float> logits;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(shape[0]); ++row) {
+    const auto ids = inputs[0].as<std::int64_t>().subspan(row * length, length);
+    const auto mask = inputs[1].as<std::int64_t>().subspan(row * length, length);
+    const auto types = inputs[2].as<std::int64_t>().subspan(row * length, length);
+    std::set<std::int64_t> first;
+    for (std::size_t i = 0; i < length; ++i) {
+      if (mask[i] != 0 && types[i] == 0) first.insert(ids[i]);
+    }
+    float shared = 0;
+    for (std::size_t i = 0; i < length; ++i) {
+      if (mask[i] != 0 && types[i] == 1 && first.contains(ids[i])) ++shared;
+    }
+    logits.push_back(shared);
+  }
+  return std::vector<Tensor>{
+      tensor_of(program.signature.outputs[0].name, {shape[0], 1}, std::span<const float>(logits))
+  };
+}
+
 }  // namespace
 
 Result<std::vector<Tensor>> synthetic_results(
@@ -192,6 +221,8 @@ Result<std::vector<Tensor>> synthetic_results(
       return shape_of(program, inputs);
     case SyntheticResult::kText:
       return text(program, inputs);
+    case SyntheticResult::kPair:
+      return pair(program, inputs);
     case SyntheticResult::kIdentity:
       break;
   }

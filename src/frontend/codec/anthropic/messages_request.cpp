@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "frontend/codec/anthropic/content_blocks.h"
+#include "frontend/codec/detail/field_rows.h"
 #include "frontend/codec/detail/sampling_fields.h"
 
 namespace cortex::frontend::anthropic {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,14 +50,5 @@ struct IntegerField {
 [[nodiscard]] Status read_stops(
     simdjson::ondemand::value value, std::string_view name, std::vector<std::string>& stops
 );
-
-// The row of that name, or null.
-template <typename Rows>
-[[nodiscard]] auto find_row(const Rows& rows, std::string_view name) {
-  const auto at = std::find_if(std::begin(rows), std::end(rows), [&](const auto& row) {
-    return row.name == name;
-  });
-  return at == std::end(rows) ? nullptr : &*at;
-}
 
 }  // namespace cortex::frontend

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/codec/detail/field_rows.h"
 #include "frontend/codec/detail/sampling_fields.h"
 
 namespace cortex::frontend::ollama {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "frontend/codec/detail/field_rows.h"
 #include "frontend/codec/detail/sampling_fields.h"
 #include "frontend/codec/openai/output_format.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/json_text.h"
-#include "frontend/codec/detail/sampling_fields.h"
+#include "frontend/codec/detail/field_rows.h"
 #include "frontend/codec/openai/chat_tools.h"
 #include "frontend/codec/openai/generation_fields.h"
 #include "frontend/codec/responses/response_tools.h"
@@ -23,10 +23,7 @@ struct Draft {
   std::optional<std::uint64_t> top_logprobs;
 };
 
-struct Row {
-  std::string_view name;  // static text
-  Status (*read)(ondemand::value value, std::string_view name, Draft& draft);
-};
+using Row = FieldRow<Draft>;
 
 Status read_items(ondemand::value value, std::string_view name, Draft& draft) {
   return read_input(value, name, draft.call.input);
@@ -243,25 +240,6 @@ constexpr Row kRows[] = {
     {"max_tool_calls", read_over},  // of tools that run in the server
 };
 
-bool claims(std::vector<std::string_view>& seen, std::string_view name) {
-  if (std::find(seen.begin(), seen.end(), name) != seen.end()) return false;
-  seen.push_back(name);
-  return true;
-}
-
-Status read_row(
-    const Row& row, ondemand::value value, std::vector<std::string_view>& seen, Draft& draft
-) {
-  bool null = false;
-  if (const auto error = value.is_null().get(null)) return malformed_json(error);
-  if (null) return {};
-  if (!claims(seen, row.name)) {
-    return invalid_argument("'" + std::string(row.name) + "' is given twice")
-        .with_field(std::string(row.name));
-  }
-  return with_field_name(row.read(value, row.name, draft), row.name);
-}
-
 Status settle_format(GenerationInput& generation, OutputFormat& wanted) {
   if (wanted.kind == OutputFormat::Kind::kText) return {};
   if (generation.format.kind != OutputFormat::Kind::kText) {
@@ -314,7 +292,7 @@ Result<ResponsesCall> read_responses(std::string_view padded_body) {
   std::vector<std::string_view> seen;
   CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value value) {
     const Row* const row = find_row(kRows, key);
-    return row == nullptr ? reader.take(key, value) : read_row(*row, value, seen, draft);
+    return row == nullptr ? reader.take(key, value) : read_field_row(*row, value, seen, draft);
   }));
   CORTEX_RETURN_IF_ERROR(json.at_end());
   CORTEX_RETURN_IF_ERROR(reader.finish());

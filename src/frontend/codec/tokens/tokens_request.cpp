@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/tokens/tokens_request.h"
 
-#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "frontend/codec/detail/sampling_fields.h"
+#include "frontend/codec/detail/field_rows.h"
 #include "frontend/codec/openai/chat_messages.h"
 #include "frontend/codec/openai/chat_tools.h"
 
@@ -28,10 +27,7 @@ struct Draft {
   bool pieces = false;
 };
 
-struct Row {
-  std::string_view name;  // static text
-  Status (*read)(ondemand::value value, std::string_view name, Draft& draft);
-};
+using Row = FieldRow<Draft>;
 
 Status read_model(ondemand::value value, std::string_view name, Draft& draft) {
   return read_text(value, name, draft.chat.call.model);
@@ -125,34 +121,6 @@ constexpr Row kDetokenizeRows[] = {
     {"tokens", read_tokens},
 };
 
-Status read_row(
-    const Row& row, ondemand::value value, std::vector<std::string_view>& seen, Draft& draft
-) {
-  if (std::find(seen.begin(), seen.end(), row.name) != seen.end()) {
-    return invalid_argument("'" + std::string(row.name) + "' is given twice")
-        .with_field(std::string(row.name));
-  }
-  seen.push_back(row.name);
-  return with_field_name(row.read(value, row.name, draft), row.name);
-}
-
-template <typename Rows>
-Status read_rows(std::string_view padded_body, const Rows& rows, Draft& draft) {
-  HotJson json(padded_body);
-  ondemand::object object;
-  CORTEX_RETURN_IF_ERROR(json.object(object));
-  std::vector<std::string_view> seen;
-  const auto read = [&](std::string_view key, ondemand::value value) -> Status {
-    bool null = false;
-    if (const auto error = value.is_null().get(null)) return malformed_json(error);
-    if (null) return {};
-    const Row* const row = find_row(rows, key);
-    return row == nullptr ? unknown_field(key) : read_row(*row, value, seen, draft);
-  };
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, read));
-  return json.at_end();
-}
-
 // One of the three says what is to be counted.
 Status settle_input(Draft& draft, TokenizeCall& call) {
   Conversation& conversation = draft.chat.conversation;
@@ -187,7 +155,7 @@ Status settle_input(Draft& draft, TokenizeCall& call) {
 
 Result<TokenizeCall> read_tokenize(std::string_view padded_body) {
   Draft draft;
-  CORTEX_RETURN_IF_ERROR(read_rows(padded_body, kTokenizeRows, draft));
+  CORTEX_RETURN_IF_ERROR(read_field_rows(padded_body, kTokenizeRows, draft));
   TokenizeCall call;
   CORTEX_RETURN_IF_ERROR(settle_input(draft, call));
   call.model = std::move(draft.chat.call.model);
@@ -196,7 +164,7 @@ Result<TokenizeCall> read_tokenize(std::string_view padded_body) {
 
 Result<DetokenizeCall> read_detokenize(std::string_view padded_body) {
   Draft draft;
-  CORTEX_RETURN_IF_ERROR(read_rows(padded_body, kDetokenizeRows, draft));
+  CORTEX_RETURN_IF_ERROR(read_field_rows(padded_body, kDetokenizeRows, draft));
   if (!draft.has_tokens) return missing_field("tokens");
   return DetokenizeCall{std::move(draft.chat.call.model), {std::move(draft.tokens)}};
 }

@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/check.h"
 #include "text/detail/reply_syntax.h"
 #include "text/reply_parser.h"
 
@@ -106,6 +107,37 @@ void append_literal(std::string& rule, std::string_view text) {
   if (!text.empty()) rule += " " + quoted(text);
 }
 
+// As tool_call_grammar(), of calls that are written so.
+Result<std::string> grammar_of(
+    const CallText& text, const std::vector<ReplyTool>& tools, bool parallel
+) {
+  if (tools.empty()) return invalid_argument("There is no tool to call.");
+  std::string start = "start:";
+  append_literal(start, text.begin);
+  start += " call";
+  if (parallel) {
+    start += " (";
+    append_literal(start, text.between);
+    start += " call)*";
+  }
+  append_literal(start, text.end);
+
+  std::string calls = "call:";
+  std::string rules;
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    CORTEX_ASSIGN_OR_RETURN(const std::string schema, schema_of(tools[i]));
+    const auto number = std::to_string(i);
+    const auto name = text.json_name ? escaped(tools[i].name) : tools[i].name;
+    calls += (i == 0 ? " call_" : " | call_") + number;
+    rules += "call_" + number + ":";
+    append_literal(rules, text.call_begin + name + text.name_end);
+    rules += " arguments_" + number;
+    append_literal(rules, text.call_end);
+    rules += "\narguments_" + number + ": %json " + schema + "\n";
+  }
+  return start + "\n" + calls + "\n" + rules;
+}
+
 }  // namespace
 
 const ReplySyntax& syntax_of(ReplyFormat format) {
@@ -189,40 +221,32 @@ std::string tool_instructions(ReplyFormat format, std::string_view tools) {
 }
 
 Result<std::string> tool_call_grammar(
-    ReplyFormat format, const std::vector<ReplyTool>& tools, bool parallel, CallReasoning reasoning
+    ReplyFormat format, const std::vector<ReplyTool>& tools, bool parallel
 ) {
-  if (tools.empty()) return invalid_argument("There is no tool to call.");
-  const CallText text = call_text(format);
-  std::string start = "start:";
-  if (reasoning == CallReasoning::kMay) start += " think?";
-  if (reasoning == CallReasoning::kBegun) start += " thought";
-  append_literal(start, text.begin);
-  start += " call";
-  if (parallel) {
-    start += " (";
-    append_literal(start, text.between);
-    start += " call)*";
-  }
-  append_literal(start, text.end);
+  return grammar_of(call_text(format), tools, parallel);
+}
 
-  std::string calls = "call:";
-  std::string rules;
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    CORTEX_ASSIGN_OR_RETURN(const std::string schema, schema_of(tools[i]));
-    const auto number = std::to_string(i);
-    const auto name = text.json_name ? escaped(tools[i].name) : tools[i].name;
-    calls += (i == 0 ? " call_" : " | call_") + number;
-    rules += "call_" + number + ":";
-    append_literal(rules, text.call_begin + name + text.name_end);
-    rules += " arguments_" + number;
-    append_literal(rules, text.call_end);
-    rules += "\narguments_" + number + ": %json " + schema + "\n";
+std::string_view call_mark(ReplyFormat format) {
+  if (syntax_of(format).bare) return {};
+  const CallText text = call_text(format);
+  const std::string first = text.begin + text.call_begin;
+  for (const CallMark& mark : syntax_of(format).marks) {
+    if (first.starts_with(mark.text)) return mark.text;
   }
-  // Reasoning goes on to the first mark of its end.
-  rules +=
-      "think: \"<think>\" thought\nthought: thought_text /\\s*/\n"
-      "thought_text[suffix=\"</think>\"]: /(?s:.*)/\n";
-  return start + "\n" + calls + "\n" + rules;
+  return {};
+}
+
+Result<MarkedCalls> marked_call_grammar(
+    ReplyFormat format, const std::vector<ReplyTool>& tools, bool parallel
+) {
+  const std::string_view mark = call_mark(format);
+  CHECK(!mark.empty(), "calls that begin like other text are held to nothing");
+  CallText text = call_text(format);
+  MarkedCalls out;
+  out.repeats = parallel && text.begin.empty();
+  (text.begin.empty() ? text.call_begin : text.begin).erase(0, mark.size());
+  CORTEX_ASSIGN_OR_RETURN(out.grammar, grammar_of(text, tools, parallel && !out.repeats));
+  return out;
 }
 
 }  // namespace cortex::text

@@ -49,22 +49,31 @@ struct ReplyCall {
 // says nothing (ChatTemplate::Capabilities::tools).
 [[nodiscard]] std::string tool_instructions(ReplyFormat format, std::string_view tools);
 
-// Whether a reply that a grammar holds may think first.
-enum class CallReasoning : std::uint8_t {
-  kNone,
-  kMay,    // it may begin with <think>…</think>
-  kBegun,  // the prompt ended behind <think>
-};
-
 // A Lark grammar (for text::Grammar) of a reply that calls one of `tools`, at least once; several
 // times where `parallel`. kPlain is written as kHermes. kInvalidArgument without tools, or where
 // parameters are no JSON object; what a schema may hold is for text::Grammar to say.
 [[nodiscard]] Result<std::string> tool_call_grammar(
-    ReplyFormat format,
-    const std::vector<ReplyTool>& tools,
-    bool parallel,
-    CallReasoning reasoning = CallReasoning::kNone
+    ReplyFormat format, const std::vector<ReplyTool>& tools, bool parallel
 );
+
+// What begins a call that stands beside text: "<tool_call>". Empty where the format's calls begin
+// like other text (kLlama3, kGemma, kPlain).
+[[nodiscard]] std::string_view call_mark(ReplyFormat format);
+
+// What a reply that may hold calls beside text is held to behind that mark.
+struct MarkedCalls {
+  std::string grammar;   // Lark, of what follows the mark, to the end of the call or calls
+  bool repeats = false;  // several calls have a mark each
+};
+
+// Errors as of tool_call_grammar(). REQUIRES: a call_mark().
+[[nodiscard]] Result<MarkedCalls> marked_call_grammar(
+    ReplyFormat format, const std::vector<ReplyTool>& tools, bool parallel
+);
+
+// Where a thought begins and ends in a reply.
+inline constexpr std::string_view kThinkBegin = "<think>";
+inline constexpr std::string_view kThinkEnd = "</think>";
 
 // A piece of a reply. Pieces are to be joined in order.
 struct ReplyPiece {

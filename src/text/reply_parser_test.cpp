@@ -480,15 +480,28 @@ TEST(ToolCalls, are_explained_where_a_template_does_not) {
   EXPECT_THAT(text, HasSubstr("<tool_call>\n{\"name\": \"FUNCTION\", \"arguments\": "));
 }
 
-TEST(ToolCallGrammar, lets_a_model_think_first_where_it_may) {
-  const std::string call = kCalls[0].one;
-  const auto may = *tool_call_grammar(Format::kHermes, two_tools(), false, CallReasoning::kMay);
-  EXPECT_TRUE(grammar_takes(may, call));
-  EXPECT_TRUE(grammar_takes(may, "<think>\nHm < 3.\n</think>\n\n" + call));
-  EXPECT_FALSE(grammar_takes(may, "<think>Hm.</think>no call"));
-  const auto begun = *tool_call_grammar(Format::kHermes, two_tools(), false, CallReasoning::kBegun);
-  EXPECT_TRUE(grammar_takes(begun, "Hm.</think>\n" + call));
-  EXPECT_FALSE(grammar_takes(begun, call));
+TEST(ToolCallGrammar, of_a_call_beside_text_begins_behind_its_mark) {
+  for (const auto& row : kCalls) {
+    const std::string_view mark = call_mark(row.format);
+    const bool bare = row.format == Format::kLlama3 || row.format == Format::kGemma;
+    EXPECT_EQ(mark.empty(), bare) << row.one;
+    if (bare) continue;
+    ASSERT_TRUE(std::string_view(row.one).starts_with(mark)) << mark;
+    const std::string one(std::string_view(row.one).substr(mark.size()));
+    const std::string two(std::string_view(row.two).substr(mark.size()));
+    const auto single = *marked_call_grammar(row.format, two_tools(), false);
+    EXPECT_TRUE(grammar_takes(single.grammar, one)) << one;
+    EXPECT_FALSE(grammar_takes(single.grammar, two)) << two;
+    EXPECT_FALSE(single.repeats);
+    const auto many = *marked_call_grammar(row.format, two_tools(), true);
+    EXPECT_EQ(many.repeats, row.format == Format::kHermes);
+    EXPECT_EQ(grammar_takes(many.grammar, two), !many.repeats) << two;
+    std::string wrong = one;
+    wrong.replace(wrong.find("city"), 4, "town");
+    EXPECT_FALSE(grammar_takes(single.grammar, wrong)) << wrong;
+  }
+  EXPECT_FALSE(marked_call_grammar(Format::kHermes, {}, true).ok());
+  EXPECT_EQ(call_mark(Format::kPlain), "");
 }
 
 TEST(ToolCallGrammar, refuses_what_is_no_tool) {

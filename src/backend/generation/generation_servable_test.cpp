@@ -424,6 +424,69 @@ TEST_F(GenerationServableTest, a_call_that_must_be_made_needs_a_tool) {
   EXPECT_EQ(answer.stream->status().field(), "tool_choice");
 }
 
+// Whether the constraint takes the text, byte for byte, and the end behind it.
+bool takes(const TokenConstraint& constraint, std::string_view text) {
+  const auto held = constraint.fork();
+  const auto allows = [&](Token token) {
+    std::vector<std::uint32_t> mask(9);
+    EXPECT_TRUE(held->allow(mask).ok());
+    const auto bit = static_cast<std::size_t>(token);
+    return (mask[bit / 32] >> (bit % 32) & 1U) != 0;
+  };
+  for (const char c : text) {
+    const Token token = static_cast<unsigned char>(c);
+    if (!allows(token) || !held->accept(token).ok()) return false;
+  }
+  return allows(257);
+}
+
+TEST_F(GenerationServableTest, a_thought_that_the_prompt_began_comes_before_the_form) {
+  build({{"chat_template", "{{ messages[0].content }}<think>"}});
+  auto request = chat("x");
+  input_of(*request).format = {OutputFormat::Kind::kChoice, "", {"yes", "no"}};
+  const Answer answer = submit(request);
+  while (lane_->inside.empty()) std::this_thread::yield();
+  const auto constraint = lane_input().constraint;
+  ASSERT_TRUE(constraint);
+  EXPECT_TRUE(takes(*constraint, "Hm < 3.</think>yes"));
+  EXPECT_FALSE(takes(*constraint, "yes"));
+  EXPECT_FALSE(takes(*constraint, "Hm.</think>perhaps"));
+}
+
+constexpr const char* kCityTool = R"({"type":"object","properties":{"city":{"type":"string"}},
+  "required":["city"],"additionalProperties":false})";
+
+TEST_F(GenerationServableTest, a_strict_tool_holds_the_calls_beside_text_to_its_schema) {
+  std::size_t asked = 0;
+  const auto ask = [&](bool strict, bool parallel) {
+    auto request = chat("x");
+    auto& conversation = std::get<Conversation>(input_of(*request).prompt);
+    conversation.tools.emplace_back();
+    conversation.tools.back().name = "weather";
+    conversation.tools.back().parameters = kCityTool;
+    conversation.tools.back().strict = strict;
+    conversation.parallel_tool_calls = parallel;
+    const Answer answer = submit(request);
+    while (lane_->inside.size() == asked) std::this_thread::yield();
+    return lane_input(asked++).constraint;
+  };
+  const std::string call =
+      "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Ulm\"}}\n</tool_call>";
+  std::string wrong = call;
+  wrong.replace(wrong.find("city"), 4, "town");
+  EXPECT_FALSE(ask(false, true));
+  const auto many = ask(true, true);
+  ASSERT_TRUE(many);
+  EXPECT_TRUE(takes(*many, "It rains."));
+  EXPECT_TRUE(takes(*many, call));
+  EXPECT_TRUE(takes(*many, "Let me see. " + call + "\n" + call + " Done."));
+  EXPECT_FALSE(takes(*many, wrong));
+  EXPECT_FALSE(takes(*many, call.substr(0, 40)));
+  const auto one = ask(true, false);
+  EXPECT_TRUE(takes(*one, "Let me see. " + call));
+  EXPECT_FALSE(takes(*one, call + call));
+}
+
 TEST_F(GenerationServableTest, the_model_s_end_ends_what_is_inside) {
   Answer answer = submit(prompt("x"));
   servable_.reset();

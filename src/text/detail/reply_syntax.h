@@ -9,9 +9,6 @@
 
 namespace cortex::text {
 
-inline constexpr std::string_view kThinkBegin = "<think>";
-inline constexpr std::string_view kThinkEnd = "</think>";
-
 // What begins a call of a tool.
 struct CallMark {
   std::string_view text;

@@ -11,8 +11,6 @@
 namespace cortex::backend {
 namespace {
 
-constexpr std::string_view kThinkMark = "<think>";
-
 // A grammar as the lane knows it.
 class GrammarConstraint final : public TokenConstraint {
  public:
@@ -36,6 +34,21 @@ bool must_call(const Conversation& conversation) {
          conversation.tool_choice == ToolChoice::kNamed;
 }
 
+// Some call must be held to a schema, though nobody must call.
+bool may_call_strictly(const Conversation& conversation) {
+  const std::vector<Tool> tools = callable_tools(conversation);
+  return std::any_of(tools.begin(), tools.end(), [](const Tool& tool) { return tool.strict; });
+}
+
+// As grammars know them; one that is not strict takes any arguments where others are.
+std::vector<text::ReplyTool> reply_tools(const Conversation& conversation, bool all_strict) {
+  std::vector<text::ReplyTool> out;
+  for (const Tool& tool : callable_tools(conversation)) {
+    out.push_back({tool.name, all_strict || tool.strict ? tool.parameters : ""});
+  }
+  return out;
+}
+
 bool is_format(const GenerationInput& input) {
   return input.format.kind != OutputFormat::Kind::kText;
 }
@@ -50,10 +63,10 @@ std::string choice_grammar(const std::vector<std::string>& choices) {
   return out;
 }
 
-// Whether the text ends where the model begins to think.
-bool ends_in_thought(std::string_view text) {
+// Whether nothing but white space follows the mark.
+bool ends_with_mark(std::string_view text, std::string_view mark) {
   const std::size_t end = text.find_last_not_of(" \n");
-  return end != std::string_view::npos && text.substr(0, end + 1).ends_with(kThinkMark);
+  return end != std::string_view::npos && text.substr(0, end + 1).ends_with(mark);
 }
 
 // Marks that are tokens of their own, which say nothing unless they are asked for.
@@ -83,7 +96,15 @@ PromptMaker::PromptMaker(
       template_(std::move(chat_template)),
       format_(format),
       marks_(mark_tokens(backend_->vocabulary(), format)),
+      call_mark_(make_mark(text::call_mark(format))),
+      think_begin_(make_mark(text::kThinkBegin)),
+      think_end_(make_mark(text::kThinkEnd)),
       grammars_(std::move(grammars)) {}
+
+std::shared_ptr<const Mark> PromptMaker::make_mark(std::string_view text) const {
+  if (text.empty()) return nullptr;
+  return std::make_shared<Mark>(vocabulary(), backend_->model(), std::string(text));
+}
 
 std::size_t PromptMaker::work_bytes(const std::variant<Conversation, Prompt>& input) {
   if (const auto* prompt = std::get_if<Prompt>(&input)) return prompt->text.size();
@@ -101,7 +122,8 @@ std::size_t PromptMaker::work_bytes(const std::variant<Conversation, Prompt>& in
 
 bool PromptMaker::has_grammar(const GenerationInput& input) {
   const auto* conversation = std::get_if<Conversation>(&input.prompt);
-  return is_format(input) || (conversation != nullptr && must_call(*conversation));
+  if (is_format(input)) return true;
+  return conversation != nullptr && (must_call(*conversation) || may_call_strictly(*conversation));
 }
 
 Result<PreparedGeneration> PromptMaker::prepare(const GenerationInput& input) {
@@ -216,7 +238,8 @@ Status PromptMaker::read_conversation(
   text::ReplyParserOptions reply;
   reply.format = tools ? format_ : text::ReplyFormat::kPlain;
   reply.tools = tools;
-  reply.starts_in_reasoning = ends_in_thought(text);
+  reply.starts_in_reasoning = ends_with_mark(text, text::kThinkBegin);
+  out.may_think = !reply.starts_in_reasoning && !ends_with_mark(text, text::kThinkEnd);
   out.text.reply = reply;
   out.text.marks = marks_;
   out.text.parallel_calls = conversation.parallel_tool_calls;
@@ -291,47 +314,77 @@ Status PromptMaker::fit_context(const GenerationInput& input, PreparedGeneration
 
 Status PromptMaker::constrain(const GenerationInput& input, PreparedGeneration& out) {
   const auto* conversation = std::get_if<Conversation>(&input.prompt);
-  if (conversation != nullptr && must_call(*conversation)) {
-    return constrain_calls(*conversation, out);
-  }
-  const auto put = [&](text::Grammar::Kind kind, std::string_view text) -> Status {
-    auto constraint = compile(kind, text);
-    if (!constraint.ok()) {
-      const Status status = constraint.status();
-      return status.field().empty() ? status.with_field("response_format") : status;
-    }
+  const bool calls = conversation != nullptr && must_call(*conversation);
+  if (conversation != nullptr && !calls && may_call_strictly(*conversation)) {
+    auto constraint = strict_constraint(*conversation);
+    if (!constraint.ok()) return constraint.status().with_field("tools");
     out.input.constraint = std::move(*constraint);
     return {};
-  };
-  const OutputFormat& format = input.format;
-  switch (format.kind) {
-    case OutputFormat::Kind::kText:
-      return {};
-    case OutputFormat::Kind::kJsonObject:
-      return put(text::Grammar::Kind::kJsonSchema, R"({"type":"object"})");
-    case OutputFormat::Kind::kJsonSchema:
-      return put(text::Grammar::Kind::kJsonSchema, format.text);
-    case OutputFormat::Kind::kRegex:
-      return put(text::Grammar::Kind::kRegex, format.text);
-    case OutputFormat::Kind::kLark:
-      return put(text::Grammar::Kind::kLark, format.text);
-    case OutputFormat::Kind::kChoice:
-      return put(text::Grammar::Kind::kLark, choice_grammar(format.choices));
   }
+  auto constraint = calls ? call_constraint(*conversation) : format_constraint(input.format);
+  if (!constraint.ok()) {
+    const Status status = constraint.status();
+    return status.field().empty() ? status.with_field(calls ? "tools" : "response_format") : status;
+  }
+  out.input.constraint = behind_thought(std::move(*constraint), out);
   return {};
 }
 
-Status PromptMaker::constrain_calls(const Conversation& conversation, PreparedGeneration& out) {
-  std::vector<text::ReplyTool> tools;
-  for (const Tool& tool : callable_tools(conversation)) {
-    tools.push_back({tool.name, tool.parameters});
+Result<PromptMaker::Constraint> PromptMaker::format_constraint(const OutputFormat& format) {
+  switch (format.kind) {
+    case OutputFormat::Kind::kText:
+      return Constraint();
+    case OutputFormat::Kind::kJsonObject:
+      return compile(text::Grammar::Kind::kJsonSchema, R"({"type":"object"})");
+    case OutputFormat::Kind::kJsonSchema:
+      return compile(text::Grammar::Kind::kJsonSchema, format.text);
+    case OutputFormat::Kind::kRegex:
+      return compile(text::Grammar::Kind::kRegex, format.text);
+    case OutputFormat::Kind::kLark:
+      return compile(text::Grammar::Kind::kLark, format.text);
+    case OutputFormat::Kind::kChoice:
+      return compile(text::Grammar::Kind::kLark, choice_grammar(format.choices));
   }
-  auto grammar = text::tool_call_grammar(format_, tools, conversation.parallel_tool_calls);
-  if (!grammar.ok()) return grammar.status().with_field("tools");
-  auto constraint = compile(text::Grammar::Kind::kLark, *grammar);
-  if (!constraint.ok()) return constraint.status().with_field("tools");
-  out.input.constraint = std::move(*constraint);
-  return {};
+  return Constraint();
+}
+
+Result<PromptMaker::Constraint> PromptMaker::call_constraint(const Conversation& conversation) {
+  CORTEX_ASSIGN_OR_RETURN(
+      const std::string grammar,
+      text::tool_call_grammar(
+          format_, reply_tools(conversation, true), conversation.parallel_tool_calls
+      )
+  );
+  return compile(text::Grammar::Kind::kLark, grammar);
+}
+
+Result<PromptMaker::Constraint> PromptMaker::strict_constraint(const Conversation& conversation) {
+  if (!call_mark_) return Constraint();
+  CORTEX_ASSIGN_OR_RETURN(
+      const text::MarkedCalls calls,
+      text::marked_call_grammar(
+          format_, reply_tools(conversation, false), conversation.parallel_tool_calls
+      )
+  );
+  CORTEX_ASSIGN_OR_RETURN(auto grammar, compile(text::Grammar::Kind::kLark, calls.grammar));
+  MarkedPlan plan;
+  plan.mark = call_mark_;
+  plan.may_end = true;
+  plan.repeats = calls.repeats;
+  return Constraint(std::make_shared<MarkedConstraint>(std::move(plan), std::move(grammar)));
+}
+
+PromptMaker::Constraint PromptMaker::behind_thought(
+    Constraint constraint, const PreparedGeneration& out
+) const {
+  const bool begun = out.text.reply && out.text.reply->starts_in_reasoning;
+  const bool opens = out.may_think && think_begin_->token() >= 0;
+  if (!constraint || (!begun && !opens)) return constraint;
+  MarkedPlan plan;
+  plan.mark = think_end_;
+  plan.opening = think_begin_;
+  plan.free_at_first = begun;
+  return std::make_shared<MarkedConstraint>(std::move(plan), std::move(constraint));
 }
 
 Result<std::shared_ptr<const TokenConstraint>> PromptMaker::compile(

@@ -23,13 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kTemplateBytesMax = 1u << 20;
 constexpr std::size_t kFolderNameMax = 200;
 
-// One core is left to whoever reads and writes for the model: its threads meet at every layer, and
-// wait for the one that lost its core.
-std::size_t threads_of(const ModelConfig& config, const CoreBudget& cores) {
-  if (config.threads > 0) return std::min(config.threads, cores.cores());
-  return std::max<std::size_t>(1, cores.cores() - 1);
-}
-
 backend::SequenceBackendOptions backend_options(
     const LoaderParts& parts,
     const backend::SequenceEngine& engine,
@@ -37,10 +30,9 @@ backend::SequenceBackendOptions backend_options(
     const fs::path& folder
 ) {
   backend::SequenceBackendOptions out;
-  const std::string& file = config.default_filename;
-  out.model_file = folder / (file.empty() ? fs::path(engine.default_filename()) : fs::path(file));
+  out.model_file = version_file(folder, config, engine.default_filename());
   out.model_name = config.name;
-  out.threads = threads_of(config, parts.cores);
+  out.threads = engine_threads(config, parts.cores);
   out.context_length = config.generation.context_length;
   out.cells = config.generation.cells;
   out.parameters = config.parameters;
@@ -153,6 +145,17 @@ Result<std::shared_ptr<const text::ChatTemplate>> compile(
 }
 
 }  // namespace
+
+std::size_t engine_threads(const ModelConfig& config, const CoreBudget& cores) {
+  if (config.threads > 0) return std::min(config.threads, cores.cores());
+  return std::max<std::size_t>(1, cores.cores() - 1);
+}
+
+fs::path version_file(
+    const fs::path& folder, const ModelConfig& config, std::string_view otherwise
+) {
+  return folder / (config.default_filename.empty() ? otherwise : config.default_filename);
+}
 
 Result<registry::LoadedModel> load_language_model(
     const LoaderParts& parts,

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <string_view>
 
 #include "app/model_loader.h"
 
 namespace cortex::app {
+
+// Threads of an engine whose instance is one. One core is left to whoever reads and writes for the
+// model: its threads meet at every layer, and wait for the one that lost its core.
+[[nodiscard]] std::size_t engine_threads(const ModelConfig& config, const CoreBudget& cores);
+
+// The model file of a version: the configuration's, else what the engine calls its own.
+[[nodiscard]] std::filesystem::path version_file(
+    const std::filesystem::path& folder, const ModelConfig& config, std::string_view otherwise
+);
 
 // Turns the version folder of a language model into a servable: engine, lane, template, warm-up. A
 // chat template of the model's own that cannot be compiled leaves it without conversations, and the

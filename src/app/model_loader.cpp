@@ -6,6 +6,7 @@
 #include "app/language_model.h"
 #include "app/warm_up.h"
 #include "backend/embedding/embedding_servable.h"
+#include "backend/text_engine.h"
 #include "base/log.h"
 #include "registry/complete_config.h"
 #include "scheduler/tensor_lane.h"
@@ -26,6 +27,17 @@ class Loading {
 
   Result<registry::LoadedModel> run() {
     CORTEX_RETURN_IF_ERROR(open_backend());
+    return finish();
+  }
+
+  // A model whose file holds its tokenizer, too.
+  Result<registry::LoadedModel> run_text(backend::TextEngine& engine, const fs::path& file) {
+    CORTEX_RETURN_IF_ERROR(open_text_model(engine, file));
+    return finish();
+  }
+
+ private:
+  Result<registry::LoadedModel> finish() {
     CORTEX_RETURN_IF_ERROR(warm_up_backend(*backend_, model_.config));
     if (parts_.run_once && model_.config.warmup.empty()) run_once(*backend_, model_.config);
     build_lane();
@@ -33,7 +45,6 @@ class Loading {
     return std::move(model_);
   }
 
- private:
   Status open_backend() {
     const auto found = parts_.engines.find(model_.config.backend);
     if (found == parts_.engines.end()) {
@@ -42,16 +53,47 @@ class Loading {
     backend::TensorEngine& engine = *found->second;
     plan_ = parts_.cores.plan(model_.config.instances, model_.config.threads);
     backend::TensorBackendOptions options;
-    const std::string& file = model_.config.default_filename;
-    options.model_file =
-        folder_ / (file.empty() ? fs::path(engine.default_filename()) : fs::path(file));
+    options.model_file = version_file(folder_, model_.config, engine.default_filename());
     options.model_name = model_.config.name;
     options.threads = plan_.threads_per_instance;
     options.parameters = model_.config.parameters;
     CORTEX_ASSIGN_OR_RETURN(auto opened, engine.load(options));
     backend_ = std::move(opened);
-    model_.signature = backend_->signature();
     model_.platform = engine.platform();
+    return complete();
+  }
+
+  Status open_text_model(backend::TextEngine& engine, const fs::path& file) {
+    ModelConfig& config = model_.config;
+    if (config.instances > 1) {
+      return invalid_argument(
+          "model '" + config.name + "': a model of this engine has one instance: give it threads"
+      );
+    }
+    plan_ = {1, engine_threads(config, parts_.cores)};
+    backend::TextModelOptions options;
+    options.model_file = file;
+    options.model_name = config.name;
+    options.threads = plan_.threads_per_instance;
+    options.pooling = config.text.pooling;
+    options.context_length = config.text.context_length;
+    options.batch_size_max =
+        config.open.batch_size ? registry::kDerivedBatchSize : config.max_batch_size;
+    options.parameters = config.parameters;
+    CORTEX_ASSIGN_OR_RETURN(backend::TextModel opened, engine.load_text(options));
+    backend_ = std::move(opened.backend);
+    tokenizer_ = std::move(opened.tokenizer);
+    model_.platform = engine.platform();
+    // The file pools: what comes out of it is a vector or a score already.
+    const bool scores = find_spec(backend_->signature().outputs, "logits") != nullptr;
+    config.text.pooling = scores ? Pooling::kRank : Pooling::kNone;
+    config.text.context_length = opened.context_length;
+    config.text.tokenizer = file.filename().string();
+    return complete();
+  }
+
+  Status complete() {
+    model_.signature = backend_->signature();
     CORTEX_ASSIGN_OR_RETURN(
         model_.config, registry::complete_config(std::move(model_.config), model_.signature)
     );
@@ -71,11 +113,8 @@ class Loading {
 
   Status put_text_in_front() {
     backend::EmbeddingParts text;
-    // The version's own tokenizer wins over the model's.
-    const fs::path own = folder_ / model_.config.text.tokenizer;
-    const fs::path file =
-        fs::exists(own) ? own : folder_.parent_path() / model_.config.text.tokenizer;
-    CORTEX_ASSIGN_OR_RETURN(text.tokenizer, text::Tokenizer::load(file));
+    if (!tokenizer_) CORTEX_RETURN_IF_ERROR(load_tokenizer());
+    text.tokenizer = tokenizer_;
     text.lane = std::move(model_.servable);
     text.config = model_.config;
     text.signature = model_.signature;
@@ -92,13 +131,48 @@ class Loading {
     return {};
   }
 
+  Status load_tokenizer() {
+    // The version's own wins over the model's.
+    const fs::path own = folder_ / model_.config.text.tokenizer;
+    const fs::path file =
+        fs::exists(own) ? own : folder_.parent_path() / model_.config.text.tokenizer;
+    CORTEX_ASSIGN_OR_RETURN(tokenizer_, text::Tokenizer::load(file));
+    return {};
+  }
+
   const LoaderParts& parts_;
   const fs::path folder_;
   const ModelIdentity identity_;
   CoreBudget::Plan plan_{};
   std::shared_ptr<backend::TensorBackend> backend_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   registry::LoadedModel model_;
 };
+
+// Where its owner does not say it, the file does; what cannot be read is none here, and its load
+// says why.
+bool is_for_texts(backend::TextEngine& engine, const ModelConfig& config, const fs::path& file) {
+  if (config.text.pooling) return true;
+  const auto alone = engine.takes_texts_alone(file);
+  return alone.ok() && *alone;
+}
+
+// A sequence engine may be one for texts, too.
+Result<registry::LoadedModel> load_with(
+    backend::SequenceEngine& engine,
+    const LoaderParts& parts,
+    const ModelConfig& config,
+    const fs::path& folder,
+    std::int64_t version
+) {
+  auto* texts = dynamic_cast<backend::TextEngine*>(&engine);
+  const fs::path file = version_file(folder, config, engine.default_filename());
+  if (texts != nullptr && is_for_texts(*texts, config, file)) {
+    return Loading(parts, config, folder, version).run_text(*texts, file);
+  }
+  const ModelIdentity identity{config.name, std::to_string(version)};
+  return load_language_model(parts, engine, config, folder, identity);
+}
 
 }  // namespace
 
@@ -108,9 +182,8 @@ registry::Loader make_loader(LoaderParts parts) {
          ) -> Result<registry::LoadedModel> {
     if (parts.sequences != nullptr) {
       const auto found = parts.sequences->find(config.backend);
-      const ModelIdentity identity{config.name, std::to_string(version)};
       if (found != parts.sequences->end()) {
-        return load_language_model(parts, *found->second, config, folder, identity);
+        return load_with(*found->second, parts, config, folder, version);
       }
     }
     return Loading(parts, config, folder, version).run();

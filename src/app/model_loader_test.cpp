@@ -38,15 +38,10 @@ class ModelLoader : public testing::Test {
     return make_loader(parts)(config_, folder_ / "1", 1);
   }
 
-  // What a language model says to a question, temperature 0.
-  static Result<std::string> answer(Servable& servable, const std::string& question) {
-    Conversation conversation;
-    conversation.messages.emplace_back();
-    conversation.messages.back().content = question;
-    GenerationInput input;
-    input.prompt = std::move(conversation);
-    input.tokens_max = 20;
-    input.sampling.temperature = 0;
+  // The parts of an answer, in their order.
+  static Result<std::vector<ResponsePart>> parts_of(
+      Servable& servable, decltype(Request::input) input
+  ) {
     auto request = std::make_shared<Request>();
     request->arrival = steady_clock().now();
     request->input = std::move(input);
@@ -63,9 +58,9 @@ class ModelLoader : public testing::Test {
       wait->changed.notify_all();
     });
     servable.submit(std::move(request), stream);
-    std::string out;
+    std::vector<ResponsePart> out;
     for (;;) {
-      while (auto part = stream->read()) out += std::get<GenerationOutput>(*part).text;
+      while (auto part = stream->read()) out.push_back(std::move(*part));
       if (stream->finished()) break;
       const TimePoint deadline = steady_clock().now() + std::chrono::seconds(30);
       MutexLock lock(wait->mutex);
@@ -76,6 +71,30 @@ class ModelLoader : public testing::Test {
     }
     if (!stream->status().ok()) return stream->status();
     return out;
+  }
+
+  // What a language model says to a question, temperature 0.
+  static Result<std::string> answer(Servable& servable, const std::string& question) {
+    Conversation conversation;
+    conversation.messages.emplace_back();
+    conversation.messages.back().content = question;
+    GenerationInput input;
+    input.prompt = std::move(conversation);
+    input.tokens_max = 20;
+    input.sampling.temperature = 0;
+    CORTEX_ASSIGN_OR_RETURN(const auto parts, parts_of(servable, std::move(input)));
+    std::string out;
+    for (const ResponsePart& part : parts) out += std::get<GenerationOutput>(part).text;
+    return out;
+  }
+
+  // The vectors of texts, one behind the other.
+  static Result<EmbeddingOutput> embedding(
+      Servable& servable, const std::vector<std::string>& texts
+  ) {
+    CORTEX_ASSIGN_OR_RETURN(auto parts, parts_of(servable, EmbeddingInput{texts, {}, true}));
+    if (parts.size() != 1) return internal("an embedding is one part");
+    return std::get<EmbeddingOutput>(std::move(parts.front()));
   }
   void write(const fs::path& name, std::string_view text) { std::ofstream(folder_ / name) << text; }
 
@@ -170,6 +189,79 @@ TEST_F(ModelLoader, makes_a_language_model_of_a_gguf_file) {
   const auto first = answer(*loaded->servable, "hi");
   ASSERT_TRUE(first.ok()) << first.status().to_string();
   EXPECT_EQ(*first, *answer(*loaded->servable, "hi"));  // from the prefix cache
+}
+
+TEST_F(ModelLoader, makes_a_text_model_of_a_gguf_file_that_was_trained_for_it) {
+  config_.backend = "llama";
+  config_.open = {.batch_size = true, .pad_lengths = true};
+  write("1/model.gguf", backend::testing::tiny_bert_gguf());
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->platform, "llama_gguf");
+  EXPECT_FALSE(loaded->signature.generates);
+  EXPECT_EQ(loaded->config.max_batch_size, 32u);
+  EXPECT_TRUE(loaded->config.batching.enabled);
+  EXPECT_TRUE(loaded->config.batching.pad_lengths);
+  EXPECT_EQ(loaded->config.text.tokenizer, "model.gguf");
+  EXPECT_EQ(loaded->config.text.context_length, 64u);
+  const auto both = embedding(*loaded->servable, {"hello world", "warm up and down"});
+  ASSERT_TRUE(both.ok()) << both.status().to_string();
+  EXPECT_EQ(both->dimensions, 16u);
+  ASSERT_EQ(both->values.size(), 32u);
+  const auto second = embedding(*loaded->servable, {"warm up and down"});
+  ASSERT_TRUE(second.ok());
+  double length = 0;
+  for (std::size_t i = 0; i < 16; ++i) {
+    EXPECT_NEAR(both->values[16 + i], second->values[i], 1e-4);
+    length += double{second->values[i]} * second->values[i];
+  }
+  EXPECT_NEAR(length, 1, 1e-4);
+  EXPECT_GE(lanes_.counts().at({"m", "1"}).answered, 3u);
+}
+
+TEST_F(ModelLoader, makes_a_reranker_of_a_gguf_file_that_is_one) {
+  config_.backend = "llama";
+  config_.open = {.batch_size = true, .pad_lengths = true};
+  write("1/model.gguf", backend::testing::tiny_bert_gguf({.pooling = 4, .classes = 1}));
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.text.pooling, Pooling::kRank);
+  const auto parts =
+      parts_of(*loaded->servable, RerankInput{"hello", {"warm up", "hello world"}, true});
+  ASSERT_TRUE(parts.ok()) << parts.status().to_string();
+  EXPECT_EQ(std::get<RerankOutput>(parts->at(0)).scores.size(), 2u);
+  EXPECT_FALSE(embedding(*loaded->servable, {"hello"}).ok());
+}
+
+TEST_F(ModelLoader, a_language_model_is_for_texts_where_its_configuration_names_a_pooling) {
+  config_.backend = "llama";
+  config_.text.pooling = Pooling::kLast;
+  config_.text.context_length = 100;
+  config_.max_batch_size = 4;
+  write("1/model.gguf", backend::testing::tiny_gguf());
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_FALSE(loaded->signature.generates);
+  EXPECT_EQ(loaded->config.text.context_length, 100u);
+  const auto vector = embedding(*loaded->servable, {"hi"});
+  ASSERT_TRUE(vector.ok()) << vector.status().to_string();
+  EXPECT_EQ(vector->dimensions, 32u);
+  EXPECT_FALSE(answer(*loaded->servable, "hi").ok());
+}
+
+TEST_F(ModelLoader, a_gguf_text_model_has_one_instance) {
+  config_.backend = "llama";
+  config_.instances = 2;
+  write("1/model.gguf", backend::testing::tiny_bert_gguf());
+  EXPECT_THAT(load().status().text(), HasSubstr("has one instance"));
+}
+
+TEST_F(ModelLoader, a_gguf_file_that_is_none_is_named_with_the_reason) {
+  config_.backend = "llama";
+  write("1/model.gguf", "GGUF and nothing");
+  EXPECT_THAT(load().status().text(), HasSubstr("model 'm': model.gguf: "));
+  config_.text.pooling = Pooling::kMean;
+  EXPECT_THAT(load().status().text(), HasSubstr("model 'm': model.gguf: "));
 }
 
 TEST_F(ModelLoader, a_template_of_one_s_own_stands_for_the_model_s_and_must_compile) {

@@ -4,8 +4,10 @@
 #include <system_error>
 #include <utility>
 
+#include "backend/llama/detail/gguf_head.h"
 #include "backend/llama/detail/llama_backend.h"
 #include "backend/llama/detail/llama_library.h"
+#include "backend/llama/detail/llama_text_backend.h"
 
 namespace cortex::backend {
 
@@ -48,6 +50,17 @@ Result<std::unique_ptr<SequenceBackend>> LlamaEngine::load(const SequenceBackend
     );
   }
   return LlamaBackend::load(opened(), options);
+}
+
+Result<bool> LlamaEngine::takes_texts_alone(const std::filesystem::path& file) {
+  CORTEX_RETURN_IF_ERROR(open());
+  CORTEX_ASSIGN_OR_RETURN(const GgufHead head, read_gguf_head(opened()->api(), file));
+  return head.takes_texts_alone();
+}
+
+Result<TextModel> LlamaEngine::load_text(const TextModelOptions& options) {
+  CORTEX_RETURN_IF_ERROR(open());
+  return LlamaTextBackend::load(opened(), options);
 }
 
 }  // namespace cortex::backend

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "backend/sequence_backend.h"
+#include "backend/text_engine.h"
 #include "base/mutex.h"
 
 namespace cortex::backend {
@@ -31,10 +32,17 @@ class LlamaLibrary;
 // f32, q8_0, q5_1, q5_0, q4_1, q4_0), gpu_layers (-1: all), mmap (1, 0), step_rows (256 to 4096,
 // 512 unless said otherwise: the most rows of one step).
 //
+// load_text() makes a model for texts of a file: one that was trained for it (BERT and its kin, or
+// with a pooling of its own), or any other whose states are pooled. A text is computed in one
+// piece, and short ones share steps of step_rows tokens. Without a number a text has as many tokens
+// as half a gigabyte of numbers allows that the library keeps for each (one for each token of the
+// vocabulary), 512 at least, never more than the model was trained for. Parameters are the same;
+// flash_attention off computes the attention in whole precision.
+//
 // A file that is none is a Status; one that makes the library abort takes the process along, which
 // is what probation is for.
 // Thread-safe.
-class LlamaEngine final : public SequenceEngine {
+class LlamaEngine final : public SequenceEngine, public TextEngine {
  public:
   explicit LlamaEngine(LlamaOptions options = {});
   ~LlamaEngine() override;
@@ -50,6 +58,8 @@ class LlamaEngine final : public SequenceEngine {
   [[nodiscard]] std::string_view default_filename() const override { return "model.gguf"; }
   [[nodiscard]] Result<std::unique_ptr<SequenceBackend>> load(const SequenceBackendOptions& options
   ) override;
+  [[nodiscard]] Result<bool> takes_texts_alone(const std::filesystem::path& file) override;
+  [[nodiscard]] Result<TextModel> load_text(const TextModelOptions& options) override;
 
  private:
   [[nodiscard]] std::shared_ptr<const LlamaLibrary> opened() const;

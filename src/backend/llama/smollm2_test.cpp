@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -173,6 +175,113 @@ TEST_F(SmolLm2Test, carries_its_chat_template) {
   EXPECT_NE(backend_->model().chat_template.find("<|im_start|>"), std::string::npos);
   EXPECT_TRUE(backend_->model().can_cut);
   EXPECT_EQ(backend_->vocabulary().piece(backend_->model().ends.front(), true), "<|im_end|>");
+}
+
+// The same file as a model for texts: a vector for each, of length 1.
+class SmolLm2TextTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    TextModelOptions options;
+    options.model_file = smollm2().model_file;
+    options.model_name = "smollm2";
+    options.pooling = Pooling::kMean;
+    options.context_length = 512;
+    options.batch_size_max = 8;
+    auto model = LlamaEngine().load_text(options);
+    ASSERT_TRUE(model.ok()) << model.status().to_string();
+    model_ = std::move(*model);
+  }
+  static void TearDownTestSuite() { model_ = {}; }
+
+  static std::vector<Logits> vectors(const std::vector<std::string>& texts) {
+    std::vector<std::vector<std::int64_t>> rows;
+    std::size_t length = 0;
+    for (const std::string& text : texts) {
+      rows.push_back(model_.tokenizer->encode(text, {})->ids);
+      length = std::max(length, rows.back().size());
+    }
+    std::vector<std::int64_t> ids;
+    std::vector<std::int64_t> mask;
+    for (auto& row : rows) {
+      mask.insert(mask.end(), row.size(), 1);
+      row.resize(length, 0);
+      ids.insert(ids.end(), row.begin(), row.end());
+      mask.resize(ids.size(), 0);
+    }
+    const Shape shape = {static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(length)};
+    TensorRun run;
+    run.inputs = {tensor_of("input_ids", shape, ids), tensor_of("attention_mask", shape, mask)};
+    std::vector<Tensor> outputs;
+    const Status status = model_.backend->run(run, outputs);
+    EXPECT_TRUE(status.ok()) << status.to_string();
+    std::vector<Logits> out;
+    for (std::size_t i = 0; status.ok() && i < rows.size(); ++i) {
+      const std::size_t width = outputs[0].as<float>().size() / rows.size();
+      const auto row = outputs[0].as<float>().subspan(i * width, width);
+      float square = 0;
+      for (const float value : row) square += value * value;
+      out.emplace_back(row.begin(), row.end());
+      for (float& value : out.back()) value /= std::sqrt(square);
+    }
+    return out;
+  }
+
+  static float likeness(const Logits& a, const Logits& b) {
+    float out = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) out += a[i] * b[i];
+    return out;
+  }
+
+  static TextModel model_;
+};
+
+TextModel SmolLm2TextTest::model_;
+
+TEST_F(SmolLm2TextTest, is_no_model_for_texts_unless_it_is_told_so) {
+  EXPECT_FALSE(*LlamaEngine().takes_texts_alone(smollm2().model_file));
+}
+
+TEST_F(SmolLm2TextTest, texts_of_one_kind_are_closer_than_others) {
+  const auto all = vectors(
+      {"The cat sleeps on the warm sofa in the living room.",
+       "A kitten is napping on the soft couch in the house.",
+       "Interest rates rose by half a percent in the third quarter of the year."}
+  );
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_GT(likeness(all[0], all[1]), likeness(all[0], all[2]) + 0.02F);
+  EXPECT_GT(likeness(all[0], all[1]), likeness(all[1], all[2]) + 0.02F);
+}
+
+TEST_F(SmolLm2TextTest, a_batch_gives_what_its_texts_give_alone) {
+  const std::vector<std::string> texts = {
+      "short",
+      "The quick brown fox jumps over the lazy dog.",
+      "def add(a, b):\n    return a + b\n",
+      "And then it sleeps in the sun until the evening comes and the owl begins to call from the "
+      "old tree behind the house, where nobody has lived for many years."
+  };
+  const auto together = vectors(texts);
+  ASSERT_EQ(together.size(), texts.size());
+  std::vector<Logits> alone;
+  for (const std::string& text : texts) alone.push_back(vectors({text}).front());
+  std::printf("epsilon of vectors of length 1: batched %.6f\n", furthest(alone, together));
+  EXPECT_LT(furthest(alone, together), 1e-4F);
+}
+
+TEST_F(SmolLm2TextTest, a_client_that_leaves_ends_the_run) {
+  const Shape shape = {8, 500};
+  TensorRun run;
+  run.inputs = {
+      tensor_of("input_ids", shape, std::vector<std::int64_t>(4000, 100)),
+      tensor_of("attention_mask", shape, std::vector<std::int64_t>(4000, 1))
+  };
+  std::atomic<bool> left{false};
+  run.cancel = &left;
+  std::thread client([&] { left = true; });
+  std::vector<Tensor> outputs;
+  EXPECT_EQ(model_.backend->run(run, outputs).code(), Code::kCancelled);
+  client.join();
+  EXPECT_EQ(vectors({"and it goes on"}).size(), 1u);
 }
 
 }  // namespace

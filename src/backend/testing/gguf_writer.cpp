@@ -55,6 +55,62 @@ std::vector<float> random_values(std::mt19937& random, std::size_t count, float 
   return out;
 }
 
+enum TokenType : std::int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
+constexpr std::string_view kWordBegin = "\xE2\x96\x81";  // how vocabularies write a space
+
+void add_bert_vocabulary(GgufWriter& out) {
+  std::vector<std::string> tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+  std::vector<std::int32_t> types = {kControl, kUnknown, kControl, kControl, kControl};
+  for (char letter = 'a'; letter <= 'z'; ++letter) {
+    tokens.push_back(std::string(kWordBegin) + letter);
+    tokens.emplace_back(1, letter);
+  }
+  for (const std::string_view word : {"warm", "up", "hello", "world"}) {
+    tokens.push_back(std::string(kWordBegin).append(word));
+  }
+  types.resize(tokens.size(), kNormal);
+  out.add("tokenizer.ggml.model", "bert");
+  out.add("tokenizer.ggml.tokens", tokens);
+  out.add("tokenizer.ggml.token_type", types);
+  out.add("tokenizer.ggml.token_type_count", std::uint32_t{2});
+  out.add("tokenizer.ggml.padding_token_id", std::uint32_t{0});
+  out.add("tokenizer.ggml.unknown_token_id", std::uint32_t{kTinyBertUnknown});
+  out.add("tokenizer.ggml.bos_token_id", std::uint32_t{kTinyBertBegin});
+  out.add("tokenizer.ggml.seperator_token_id", std::uint32_t{kTinyBertEnd});
+  out.add("tokenizer.ggml.mask_token_id", std::uint32_t{4});
+}
+
+void add_bert_facts(GgufWriter& out, const TinyBertOptions& options) {
+  out.add("general.architecture", "bert");
+  out.add("general.name", "tiny");
+  out.add("bert.context_length", options.context_length);
+  out.add("bert.embedding_length", options.width);
+  out.add("bert.block_count", std::uint32_t{1});
+  out.add("bert.feed_forward_length", 2 * options.width);
+  out.add("bert.attention.head_count", std::uint32_t{2});
+  out.add("bert.attention.layer_norm_epsilon", 1e-6F);
+  out.add("bert.attention.causal", false);
+  out.add("bert.pooling_type", options.pooling);
+  if (options.classes < 2) return;
+  std::vector<std::string> labels;
+  for (std::uint32_t i = 0; i < options.classes; ++i) labels.push_back(std::to_string(i));
+  out.add("bert.classifier.output_labels", labels);
+}
+
+void add_classes(GgufWriter& out, const TinyBertOptions& options) {
+  const std::uint64_t width = options.width;
+  const std::uint64_t classes = options.classes;
+  if (classes == 0) return;
+  std::vector<float> same(width * width, 0);
+  for (std::size_t i = 0; i < width; ++i) same[i * width + i] = 1;
+  std::vector<float> first(width * classes, 0);
+  first[0] = 1;
+  out.add_tensor("cls.weight", {width, width}, same);
+  out.add_tensor("cls.bias", {width}, std::vector<float>(width, 0));
+  out.add_tensor("cls.output.weight", {width, classes}, first);
+  out.add_tensor("cls.output.bias", {classes}, std::vector<float>(classes, 0.25F));
+}
+
 }  // namespace
 
 void GgufWriter::add(std::string_view key, std::uint32_t value) {
@@ -142,7 +198,6 @@ std::string tiny_gguf(const TinyGgufOptions& options) {
   out.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
   out.add("llama.rope.dimension_count", width / kHeads);
 
-  enum TokenType : std::int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
   std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
   std::vector<std::int32_t> types = {kUnknown, kControl, kControl};
   for (unsigned byte = 0; byte < 256; ++byte) {
@@ -151,7 +206,7 @@ std::string tiny_gguf(const TinyGgufOptions& options) {
     tokens.emplace_back(name);
     types.push_back(kByte);
   }
-  tokens.emplace_back("\xE2\x96\x81");  // how this kind of vocabulary writes a space
+  tokens.emplace_back(kWordBegin);
   types.push_back(kNormal);
   out.add("tokenizer.ggml.model", "llama");
   out.add("tokenizer.ggml.tokens", tokens);
@@ -204,6 +259,37 @@ std::string tiny_adapter_gguf(const TinyGgufOptions& options, std::uint32_t seed
     out.add_tensor(name + "a", {width, kRank}, random_values(random, width * kRank, 1));
     out.add_tensor(name + "b", {kRank, width}, random_values(random, width * kRank, 1));
   }
+  return out.bytes();
+}
+
+std::string tiny_bert_gguf(const TinyBertOptions& options) {
+  const std::uint64_t width = options.width;
+  GgufWriter out;
+  add_bert_facts(out, options);
+  add_bert_vocabulary(out);
+  std::mt19937 random(options.seed);
+  const auto matrix = [&](const std::string& name, std::uint64_t in, std::uint64_t rows, float scale
+                      ) {
+    out.add_tensor(name, {in, rows}, random_values(random, in * rows, scale));
+  };
+  const auto norm = [&](const std::string& name) {
+    out.add_tensor(name + ".weight", {width}, std::vector<float>(width, 1));
+    out.add_tensor(name + ".bias", {width}, std::vector<float>(width, 0));
+  };
+  const float moved = options.still ? 0.0F : 1.0F;
+  matrix("token_embd.weight", width, kTinyBertTokens, 1);
+  matrix("position_embd.weight", width, options.context_length, 0.2F * moved);
+  matrix("token_types.weight", width, 2, 0.1F);
+  norm("token_embd_norm");
+  matrix("blk.0.attn_q.weight", width, width, 0.5F);
+  matrix("blk.0.attn_k.weight", width, width, 0.5F);
+  matrix("blk.0.attn_v.weight", width, width, 0.5F);
+  matrix("blk.0.attn_output.weight", width, width, 0.5F * moved);
+  norm("blk.0.attn_output_norm");
+  matrix("blk.0.ffn_up.weight", width, 2 * width, 0.5F);
+  matrix("blk.0.ffn_down.weight", 2 * width, width, 0.5F);
+  norm("blk.0.layer_output_norm");
+  add_classes(out, options);
   return out.bytes();
 }
 

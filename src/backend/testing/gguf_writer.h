@@ -54,4 +54,25 @@ struct TinyGgufOptions {
     const TinyGgufOptions& options = {}, std::uint32_t seed = 2
 );
 
+struct TinyBertOptions {
+  std::uint32_t width = 16;
+  std::uint32_t context_length = 64;
+  std::uint32_t pooling = 1;  // as the library counts: 0 none, 1 mean, 2 cls, 3 last, 4 rank
+  std::uint32_t classes = 0;  // of its classification head; 0: it has none
+  bool still = false;         // a token's state is the same wherever it stands
+  std::uint32_t seed = 1;
+};
+
+// An encoder of one layer (BERT) with random weights. Its words are warm, up, hello and world,
+// every other one is spelled in small letters. The head's first class is tanh of the first number
+// of the first token's state, and a quarter.
+[[nodiscard]] std::string tiny_bert_gguf(const TinyBertOptions& options = {});
+// Of its tokens.
+inline constexpr std::int32_t kTinyBertUnknown = 1;
+inline constexpr std::int32_t kTinyBertBegin = 2;
+inline constexpr std::int32_t kTinyBertEnd = 3;
+inline constexpr std::int32_t kTinyBertLetters = 5;  // "a" at a word's begin, within it, "b", …
+inline constexpr std::int32_t kTinyBertWords = kTinyBertLetters + 52;
+inline constexpr std::int32_t kTinyBertTokens = kTinyBertWords + 4;
+
 }  // namespace cortex::backend::testing

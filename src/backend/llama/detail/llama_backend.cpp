@@ -54,48 +54,15 @@ constexpr std::size_t kCellsStep = 256;  // the library rounds up to it
 constexpr std::size_t kMemoryBytesWanted = 512u << 20;
 constexpr std::size_t kCellsMin = 4096;
 constexpr std::size_t kCellsMax = 1u << 20;
-constexpr std::size_t kThreadsMax = 512;
 constexpr std::string_view kStateMark = "CXLS1";
 // Where DRY takes a repetition to begin anew, as other servers do.
 constexpr std::string_view kBreakers = "\n:\"*";
-
-std::string refusal(const SequenceBackendOptions& options, const std::string& why) {
-  return "model '" + options.model_name + "': " + options.model_file.filename().string() + ": " +
-         (why.empty() ? "the library gave no reason" : why);
-}
 
 std::size_t rounded_up(std::size_t cells) {
   return (cells + kCellsStep - 1) / kCellsStep * kCellsStep;
 }
 
 }  // namespace
-
-Result<std::shared_ptr<LlamaWeights>> LlamaWeights::load(
-    std::shared_ptr<const LlamaLibrary> library,
-    const SequenceBackendOptions& options,
-    const LlamaSettings& settings
-) {
-  const LlamaFunctions& api = library->api();
-  llama_model_params parameters = api.llama_model_default_params();
-  parameters.n_gpu_layers = settings.gpu_layers;
-  parameters.load_mode = settings.mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
-  const LlamaErrors errors;
-  llama_model* model = nullptr;
-  try {
-    model = api.llama_model_load_from_file(options.model_file.c_str(), parameters);
-  } catch (const std::exception& error) {
-    return invalid_argument(refusal(options, error.what()));
-  }
-  if (model == nullptr) return invalid_argument(refusal(options, errors.first()));
-  return std::make_shared<LlamaWeights>(std::move(library), model);
-}
-
-std::string LlamaWeights::fact(const std::string& key) const {
-  std::array<char, 256> text{};
-  const std::int32_t length =
-      api().llama_model_meta_val_str(model_, key.c_str(), text.data(), text.size());
-  return length < 0 ? std::string() : std::string(text.data());
-}
 
 Result<std::unique_ptr<SequenceBackend>> LlamaBackend::load(
     std::shared_ptr<const LlamaLibrary> library, const SequenceBackendOptions& options
@@ -104,7 +71,10 @@ Result<std::unique_ptr<SequenceBackend>> LlamaBackend::load(
   if (!settings.ok()) {
     return settings.status().with_prefix("model '" + options.model_name + "': ");
   }
-  CORTEX_ASSIGN_OR_RETURN(auto weights, LlamaWeights::load(std::move(library), options, *settings));
+  CORTEX_ASSIGN_OR_RETURN(
+      auto weights,
+      LlamaWeights::load(std::move(library), options.model_file, options.model_name, *settings)
+  );
   std::unique_ptr<LlamaBackend> out(new LlamaBackend(std::move(weights)));
   Status status = out->check_kind();
   if (status.ok()) status = out->make_context(options, *settings);
@@ -115,13 +85,6 @@ Result<std::unique_ptr<SequenceBackend>> LlamaBackend::load(
 
 LlamaBackend::LlamaBackend(std::shared_ptr<LlamaWeights> weights)
     : weights_(std::move(weights)), api_(weights_->api()), vocabulary_(api_, weights_->model()) {}
-
-LlamaBackend::~LlamaBackend() {
-  if (context_ == nullptr) return;
-  if (threads_ != nullptr) api_.llama_detach_threadpool(context_);
-  api_.llama_free(context_);
-  if (threads_ != nullptr) api_.threadpool_free(threads_);
-}
 
 Status LlamaBackend::check_kind() const {
   const llama_model* model = weights_->model();
@@ -172,40 +135,15 @@ Status LlamaBackend::make_context(
   parameters.n_seq_max = static_cast<std::uint32_t>(api_.llama_max_parallel_sequences());
   parameters.kv_unified = true;
   parameters.swa_full = true;  // else a part of a sequence could not be shared
-  const auto threads =
-      static_cast<std::int32_t>(std::clamp<std::size_t>(options.threads, 1, kThreadsMax));
-  parameters.n_threads = threads;
-  parameters.n_threads_batch = threads;
   parameters.flash_attn_type = settings.flash_attention;
   parameters.type_k = settings.cache_type_k;
   parameters.type_v = settings.cache_type_v;
   parameters.abort_callback = asked_to_abort;
   parameters.abort_callback_data = this;
-  parameters.no_perf = true;
-  const LlamaErrors errors;
-  try {
-    context_ = api_.llama_init_from_model(weights_->model(), parameters);
-  } catch (const std::exception& error) {
-    return resource_exhausted(std::string("no context for it: ") + error.what());
-  }
-  if (context_ == nullptr) {
-    return resource_exhausted("no context for it: " + errors.first());
-  }
-  memory_ = api_.llama_get_memory(context_);
+  CORTEX_ASSIGN_OR_RETURN(context_, LlamaContext::make(weights_, parameters, options.threads));
+  memory_ = context_->memory();
   if (memory_ == nullptr) return invalid_argument("it keeps no memory of a text");
-  attach_threads(static_cast<std::size_t>(threads));
   return {};
-}
-
-// Without a pool the library would start threads for every step. Ours do not spin while they wait:
-// the cores are other models', too.
-void LlamaBackend::attach_threads(std::size_t threads) {
-  if (threads < 2 || api_.threadpool_new == nullptr || api_.threadpool_free == nullptr) return;
-  ggml_threadpool_params parameters{};
-  api_.ggml_threadpool_params_init(&parameters, static_cast<int>(threads));
-  parameters.poll = 0;
-  threads_ = api_.threadpool_new(&parameters);
-  if (threads_ != nullptr) api_.llama_attach_threadpool(context_, threads_, threads_);
 }
 
 Status LlamaBackend::learn(const SequenceBackendOptions& options) {
@@ -215,9 +153,9 @@ Status LlamaBackend::learn(const SequenceBackendOptions& options) {
   facts_.description = text.data();
   facts_.architecture = weights_->fact("general.architecture");
   facts_.vocabulary_size = vocabulary_.size();
-  facts_.cells = api_.llama_n_ctx(context_);
+  facts_.cells = api_.llama_n_ctx(context_->get());
   facts_.sequences_max = api_.llama_max_parallel_sequences();
-  facts_.step_rows_max = api_.llama_n_batch(context_);
+  facts_.step_rows_max = api_.llama_n_batch(context_->get());
   const char* jinja = api_.llama_model_chat_template(model, nullptr);
   if (jinja != nullptr) facts_.chat_template = jinja;
   facts_.begin = vocabulary_.begin();
@@ -246,9 +184,9 @@ Status LlamaBackend::try_memory() {
   step.rows = rows;
   const Status status = decode(step);
   if (!status.ok()) return failed_precondition("its first step failed: " + status.to_string());
-  const std::size_t three = api_.llama_state_seq_get_size(context_, 0);
+  const std::size_t three = api_.llama_state_seq_get_size(context_->get(), 0);
   facts_.can_cut = api_.llama_memory_seq_rm(memory_, 0, 1, -1);
-  const std::size_t one = api_.llama_state_seq_get_size(context_, 0);
+  const std::size_t one = api_.llama_state_seq_get_size(context_->get(), 0);
   facts_.bytes_per_cell = three > one ? (three - one) / 2 : 1;
   api_.llama_memory_clear(memory_, false);
   return {};
@@ -262,71 +200,35 @@ bool LlamaBackend::asked_to_abort(void* backend) {
 void LlamaBackend::use_adapter(const LlamaAdapter* adapter, float scale) {
   if (adapter == nullptr || scale == 0) {
     if (std::exchange(adapter_, 0) != 0) {
-      api_.llama_set_adapters_lora(context_, nullptr, 0, nullptr);
+      api_.llama_set_adapters_lora(context_->get(), nullptr, 0, nullptr);
     }
     return;
   }
   if (adapter_ == adapter->number() && adapter_scale_ == scale) return;
   // The library compares addresses, and the last adapter's may have come again.
-  if (adapter_ != 0) api_.llama_set_adapters_lora(context_, nullptr, 0, nullptr);
+  if (adapter_ != 0) api_.llama_set_adapters_lora(context_->get(), nullptr, 0, nullptr);
   llama_adapter_lora* one = adapter->adapter();
-  api_.llama_set_adapters_lora(context_, &one, 1, &scale);
+  api_.llama_set_adapters_lora(context_->get(), &one, 1, &scale);
   adapter_ = adapter->number();
   adapter_scale_ = scale;
-}
-
-llama_batch LlamaBackend::batch_of(std::span<const StepRow> rows) {
-  const std::size_t count = rows.size();
-  tokens_.resize(count);
-  positions_.resize(count);
-  sequences_.resize(count);
-  sequence_places_.resize(count);
-  sequence_counts_.assign(count, 1);
-  outputs_.resize(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    tokens_[i] = rows[i].token;
-    positions_[i] = rows[i].position;
-    sequences_[i] = rows[i].sequence;
-    sequence_places_[i] = &sequences_[i];
-    outputs_[i] = rows[i].output ? 1 : 0;
-  }
-  llama_batch out{};
-  out.n_tokens = static_cast<std::int32_t>(count);
-  out.token = tokens_.data();
-  out.pos = positions_.data();
-  out.n_seq_id = sequence_counts_.data();
-  out.seq_id = sequence_places_.data();
-  out.logits = outputs_.data();
-  return out;
 }
 
 Status LlamaBackend::decode(const SequenceStep& step) {
   if (step.rows.empty()) return {};
   CHECK(step.rows.size() <= facts_.step_rows_max, "a step has too many rows");
   use_adapter(static_cast<const LlamaAdapter*>(step.adapter), step.adapter_scale);
-  const llama_batch batch = batch_of(step.rows);
-  abort_ = &step.abort;
-  const LlamaErrors errors;
-  std::int32_t code = 0;
-  std::string thrown;
-  try {
-    code = api_.llama_decode(context_, batch);
-  } catch (const std::exception& error) {
-    code = -100;
-    thrown = error.what();
+  batch_.clear();
+  for (const StepRow& row : step.rows) {
+    batch_.add(row.token, row.position, row.sequence, row.output);
   }
+  abort_ = &step.abort;
+  Status status = context_->decode(batch_);
   abort_ = nullptr;
-  if (code == 0) return {};
-  if (code == 1) return resource_exhausted("the model's memory has no room for the step");
-  if (code == 2) return cancelled("the step was ended");
-  return internal(
-      "llama_decode returned " + std::to_string(code) + ": " +
-      (thrown.empty() ? errors.first() : thrown)
-  );
+  return status;
 }
 
 std::span<const float> LlamaBackend::logits(std::size_t row) const {
-  const float* out = api_.llama_get_logits_ith(context_, static_cast<std::int32_t>(row));
+  const float* out = api_.llama_get_logits_ith(context_->get(), static_cast<std::int32_t>(row));
   CHECK(out != nullptr, "the row was none whose logits were wanted");
   return {out, facts_.vocabulary_size};
 }
@@ -347,14 +249,14 @@ std::string LlamaBackend::state_mark() const {
 
 Result<std::vector<std::byte>> LlamaBackend::save(SequenceId sequence) {
   const std::string mark = state_mark();
-  const std::size_t size = api_.llama_state_seq_get_size(context_, sequence);
+  const std::size_t size = api_.llama_state_seq_get_size(context_->get(), sequence);
   std::vector<std::byte> out(mark.size() + size);
   std::ranges::transform(mark, out.begin(), [](char c) { return static_cast<std::byte>(c); });
   auto* to = reinterpret_cast<std::uint8_t*>(out.data() + mark.size());
   std::size_t written = 0;
   const LlamaErrors errors;
   try {
-    written = api_.llama_state_seq_get_data(context_, to, size, sequence);
+    written = api_.llama_state_seq_get_data(context_->get(), to, size, sequence);
   } catch (const std::exception& error) {
     return internal(std::string("saving a sequence threw: ") + error.what());
   }
@@ -375,7 +277,7 @@ Status LlamaBackend::restore(SequenceId sequence, std::span<const std::byte> sta
   std::size_t read = 0;
   const LlamaErrors errors;
   try {
-    read = api_.llama_state_seq_set_data(context_, from, inner.size(), sequence);
+    read = api_.llama_state_seq_set_data(context_->get(), from, inner.size(), sequence);
   } catch (const std::exception&) {
     read = 0;
   }

@@ -19,26 +19,30 @@ namespace cortex::backend {
 #define CORTEX_LLAMA_FUNCTIONS(X)                                                                  \
   X(ggml_backend_dev_backend_reg) X(ggml_backend_dev_by_type) X(ggml_backend_dev_description)      \
   X(ggml_backend_load_all_from_path) X(ggml_backend_reg_get_proc_address)                          \
-  X(ggml_threadpool_params_init) X(llama_adapter_lora_free) X(llama_adapter_lora_init)             \
-  X(llama_attach_threadpool) X(llama_backend_init) X(llama_context_default_params)                 \
-  X(llama_decode) X(llama_detach_threadpool) X(llama_free) X(llama_get_logits_ith)                 \
+  X(ggml_threadpool_params_init) X(gguf_find_key) X(gguf_find_tensor) X(gguf_free)                 \
+  X(gguf_get_kv_type) X(gguf_get_tensor_ne) X(gguf_get_val_i32) X(gguf_get_val_str)                \
+  X(gguf_get_val_u32) X(gguf_init_from_file) X(llama_adapter_lora_free)                            \
+  X(llama_adapter_lora_init) X(llama_attach_threadpool) X(llama_backend_init)                      \
+  X(llama_context_default_params) X(llama_decode) X(llama_detach_threadpool) X(llama_detokenize)   \
+  X(llama_encode) X(llama_free) X(llama_get_embeddings_seq) X(llama_get_logits_ith)                \
   X(llama_get_memory) X(llama_init_from_model) X(llama_log_set) X(llama_max_parallel_sequences)    \
   X(llama_memory_clear) X(llama_memory_seq_cp) X(llama_memory_seq_pos_max)                         \
   X(llama_memory_seq_rm) X(llama_model_chat_template) X(llama_model_default_params)                \
   X(llama_model_desc) X(llama_model_free) X(llama_model_get_vocab) X(llama_model_has_decoder)      \
   X(llama_model_has_encoder) X(llama_model_is_diffusion) X(llama_model_load_from_file)             \
-  X(llama_model_meta_val_str) X(llama_model_n_ctx_train) X(llama_model_n_embd)                     \
-  X(llama_model_n_head) X(llama_model_n_head_kv) X(llama_model_n_layer) X(llama_model_size)        \
-  X(llama_n_batch) X(llama_n_ctx) X(llama_sampler_apply) X(llama_sampler_chain_add)                \
-  X(llama_sampler_chain_default_params) X(llama_sampler_chain_init) X(llama_sampler_free)          \
-  X(llama_sampler_init_dist) X(llama_sampler_init_greedy) X(llama_sampler_init_min_p)              \
-  X(llama_sampler_init_mirostat) X(llama_sampler_init_mirostat_v2) X(llama_sampler_init_temp)      \
-  X(llama_sampler_init_top_k) X(llama_sampler_init_top_p) X(llama_sampler_init_typical)            \
-  X(llama_sampler_init_xtc) X(llama_set_adapters_lora) X(llama_state_seq_get_data)                 \
-  X(llama_state_seq_get_size) X(llama_state_seq_set_data) X(llama_token_to_piece)                  \
-  X(llama_tokenize) X(llama_version) X(llama_vocab_bos) X(llama_vocab_eos)                         \
-  X(llama_vocab_get_add_bos) X(llama_vocab_get_suppress_tokens) X(llama_vocab_is_eog)              \
-  X(llama_vocab_n_tokens)
+  X(llama_model_meta_val_str) X(llama_model_n_cls_out) X(llama_model_n_ctx_train)                  \
+  X(llama_model_n_embd) X(llama_model_n_embd_out) X(llama_model_n_head) X(llama_model_n_head_kv)   \
+  X(llama_model_n_layer) X(llama_model_size) X(llama_n_batch) X(llama_n_ctx)                       \
+  X(llama_sampler_apply) X(llama_sampler_chain_add) X(llama_sampler_chain_default_params)          \
+  X(llama_sampler_chain_init) X(llama_sampler_free) X(llama_sampler_init_dist)                     \
+  X(llama_sampler_init_greedy) X(llama_sampler_init_min_p) X(llama_sampler_init_mirostat)          \
+  X(llama_sampler_init_mirostat_v2) X(llama_sampler_init_temp) X(llama_sampler_init_top_k)         \
+  X(llama_sampler_init_top_p) X(llama_sampler_init_typical) X(llama_sampler_init_xtc)              \
+  X(llama_set_adapters_lora) X(llama_state_seq_get_data) X(llama_state_seq_get_size)               \
+  X(llama_state_seq_set_data) X(llama_token_to_piece) X(llama_tokenize) X(llama_version)           \
+  X(llama_vocab_bos) X(llama_vocab_eos) X(llama_vocab_get_add_bos) X(llama_vocab_get_add_eos)      \
+  X(llama_vocab_get_add_sep) X(llama_vocab_get_suppress_tokens) X(llama_vocab_get_text)            \
+  X(llama_vocab_is_eog) X(llama_vocab_n_tokens) X(llama_vocab_sep) X(llama_vocab_type)
 // clang-format on
 
 // Addresses of an opened library.

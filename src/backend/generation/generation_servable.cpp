@@ -107,7 +107,7 @@ void GenerationServable::submit(
   if (!inner_->gate.enter()) return stream->finish(unavailable("the model is ending"));
   const auto run = std::make_shared<GenerationRun>(inner_->context, request, std::move(stream));
   if (PromptMaker::work_bytes(input->prompt) <= kInlineBytesMax &&
-      !PromptMaker::has_grammar(*input)) {
+      !ConstraintMaker::has_grammar(*input)) {
     return run->start();
   }
   if (!inner_->cpu.submit([run] { run->start(); })) {

@@ -6,78 +6,14 @@
 
 #include "backend/detail/beside_lane.h"
 #include "backend/generation/detail/conversation_text.h"
-#include "base/json_text.h"
 
 namespace cortex::backend {
 namespace {
-
-// A grammar as the lane knows it.
-class GrammarConstraint final : public TokenConstraint {
- public:
-  explicit GrammarConstraint(std::unique_ptr<text::Grammar> grammar)
-      : grammar_(std::move(grammar)) {}
-  [[nodiscard]] Status allow(std::span<std::uint32_t> mask) override {
-    return grammar_->allow(mask);
-  }
-  [[nodiscard]] Status accept(Token token) override { return grammar_->accept(token); }
-  [[nodiscard]] bool finished() const override { return grammar_->finished(); }
-  [[nodiscard]] std::unique_ptr<TokenConstraint> fork() const override {
-    return std::make_unique<GrammarConstraint>(grammar_->fork());
-  }
-
- private:
-  std::unique_ptr<text::Grammar> grammar_;
-};
-
-bool must_call(const Conversation& conversation) {
-  return conversation.tool_choice == ToolChoice::kRequired ||
-         conversation.tool_choice == ToolChoice::kNamed;
-}
-
-// Some call must be held to a schema, though nobody must call.
-bool may_call_strictly(const Conversation& conversation) {
-  const std::vector<Tool> tools = callable_tools(conversation);
-  return std::any_of(tools.begin(), tools.end(), [](const Tool& tool) { return tool.strict; });
-}
-
-// As grammars know them; one that is not strict takes any arguments where others are.
-std::vector<text::ReplyTool> reply_tools(const Conversation& conversation, bool all_strict) {
-  std::vector<text::ReplyTool> out;
-  for (const Tool& tool : callable_tools(conversation)) {
-    out.push_back({tool.name, all_strict || tool.strict ? tool.parameters : ""});
-  }
-  return out;
-}
-
-bool is_format(const GenerationInput& input) {
-  return input.format.kind != OutputFormat::Kind::kText;
-}
-
-// A Lark grammar of one of some texts.
-std::string choice_grammar(const std::vector<std::string>& choices) {
-  std::string out = "start: ";
-  for (const std::string& choice : choices) {
-    if (!out.ends_with(": ")) out += " | ";
-    append_json_string(out, choice);
-  }
-  return out;
-}
 
 // Whether nothing but white space follows the mark.
 bool ends_with_mark(std::string_view text, std::string_view mark) {
   const std::size_t end = text.find_last_not_of(" \n");
   return end != std::string_view::npos && text.substr(0, end + 1).ends_with(mark);
-}
-
-// Marks that are tokens of their own, which say nothing unless they are asked for.
-std::vector<Token> mark_tokens(const Vocabulary& vocabulary, text::ReplyFormat format) {
-  std::vector<Token> out;
-  for (const auto mark : text::reply_marks(format)) {
-    const auto tokens = vocabulary.tokenize(mark, false, true);
-    if (!tokens.ok() || tokens->size() != 1) continue;
-    if (vocabulary.piece(tokens->front(), false).empty()) out.push_back(tokens->front());
-  }
-  return out;
 }
 
 std::string_view field_of(const GenerationInput& input) {
@@ -95,16 +31,7 @@ PromptMaker::PromptMaker(
     : backend_(std::move(backend)),
       template_(std::move(chat_template)),
       format_(format),
-      marks_(mark_tokens(backend_->vocabulary(), format)),
-      call_mark_(make_mark(text::call_mark(format))),
-      think_begin_(make_mark(text::kThinkBegin)),
-      think_end_(make_mark(text::kThinkEnd)),
-      grammars_(std::move(grammars)) {}
-
-std::shared_ptr<const Mark> PromptMaker::make_mark(std::string_view text) const {
-  if (text.empty()) return nullptr;
-  return std::make_shared<Mark>(vocabulary(), backend_->model(), std::string(text));
-}
+      constraints_(backend_, std::move(grammars), format) {}
 
 std::size_t PromptMaker::work_bytes(const std::variant<Conversation, Prompt>& input) {
   if (const auto* prompt = std::get_if<Prompt>(&input)) return prompt->text.size();
@@ -118,12 +45,6 @@ std::size_t PromptMaker::work_bytes(const std::variant<Conversation, Prompt>& in
     out += tool.description.size() + tool.parameters.size() + 16;
   }
   return out;
-}
-
-bool PromptMaker::has_grammar(const GenerationInput& input) {
-  const auto* conversation = std::get_if<Conversation>(&input.prompt);
-  if (is_format(input)) return true;
-  return conversation != nullptr && (must_call(*conversation) || may_call_strictly(*conversation));
 }
 
 Result<PreparedGeneration> PromptMaker::prepare(const GenerationInput& input) {
@@ -155,7 +76,7 @@ Result<PreparedGeneration> PromptMaker::prepare(const GenerationInput& input) {
   to.prompt_logprobs = !out.echo_tokens.empty();
   to.ignore_end = input.ignore_end;
   to.cache_salt = input.cache_salt;
-  CORTEX_RETURN_IF_ERROR(constrain(input, out));
+  CORTEX_ASSIGN_OR_RETURN(to.constraint, constraints_.make(input, out.thought));
   return out;
 }
 
@@ -227,7 +148,7 @@ Status PromptMaker::read_conversation(
     )
         .with_field("tool_choice");
   }
-  if (tools && is_format(input) && !must_call(conversation)) {
+  if (tools && has_form(input) && !must_call(conversation)) {
     return invalid_argument(
                "an answer of a given form may call no tools: tool_choice must be none or required"
     )
@@ -239,9 +160,10 @@ Status PromptMaker::read_conversation(
   reply.format = tools ? format_ : text::ReplyFormat::kPlain;
   reply.tools = tools;
   reply.starts_in_reasoning = ends_with_mark(text, text::kThinkBegin);
-  out.may_think = !reply.starts_in_reasoning && !ends_with_mark(text, text::kThinkEnd);
+  const bool ended = ends_with_mark(text, text::kThinkEnd);
+  if (!ended) out.thought = reply.starts_in_reasoning ? Thought::kBegun : Thought::kMay;
   out.text.reply = reply;
-  out.text.marks = marks_;
+  out.text.marks = constraints_.marks();
   out.text.parallel_calls = conversation.parallel_tool_calls;
   return {};
 }
@@ -310,107 +232,6 @@ Status PromptMaker::fit_context(const GenerationInput& input, PreparedGeneration
   const std::size_t room = length - prompt;
   out.input.tokens_max = input.tokens_max == 0 ? room : std::min(input.tokens_max, room);
   return {};
-}
-
-Status PromptMaker::constrain(const GenerationInput& input, PreparedGeneration& out) {
-  const auto* conversation = std::get_if<Conversation>(&input.prompt);
-  const bool calls = conversation != nullptr && must_call(*conversation);
-  if (conversation != nullptr && !calls && may_call_strictly(*conversation)) {
-    auto constraint = strict_constraint(*conversation);
-    if (!constraint.ok()) return constraint.status().with_field("tools");
-    out.input.constraint = std::move(*constraint);
-    return {};
-  }
-  auto constraint = calls ? call_constraint(*conversation) : format_constraint(input.format);
-  if (!constraint.ok()) {
-    const Status status = constraint.status();
-    return status.field().empty() ? status.with_field(calls ? "tools" : "response_format") : status;
-  }
-  out.input.constraint = behind_thought(std::move(*constraint), out);
-  return {};
-}
-
-Result<PromptMaker::Constraint> PromptMaker::format_constraint(const OutputFormat& format) {
-  switch (format.kind) {
-    case OutputFormat::Kind::kText:
-      return Constraint();
-    case OutputFormat::Kind::kJsonObject:
-      return compile(text::Grammar::Kind::kJsonSchema, R"({"type":"object"})");
-    case OutputFormat::Kind::kJsonSchema:
-      return compile(text::Grammar::Kind::kJsonSchema, format.text);
-    case OutputFormat::Kind::kRegex:
-      return compile(text::Grammar::Kind::kRegex, format.text);
-    case OutputFormat::Kind::kLark:
-      return compile(text::Grammar::Kind::kLark, format.text);
-    case OutputFormat::Kind::kChoice:
-      return compile(text::Grammar::Kind::kLark, choice_grammar(format.choices));
-  }
-  return Constraint();
-}
-
-Result<PromptMaker::Constraint> PromptMaker::call_constraint(const Conversation& conversation) {
-  CORTEX_ASSIGN_OR_RETURN(
-      const std::string grammar,
-      text::tool_call_grammar(
-          format_, reply_tools(conversation, true), conversation.parallel_tool_calls
-      )
-  );
-  return compile(text::Grammar::Kind::kLark, grammar);
-}
-
-Result<PromptMaker::Constraint> PromptMaker::strict_constraint(const Conversation& conversation) {
-  if (!call_mark_) return Constraint();
-  CORTEX_ASSIGN_OR_RETURN(
-      const text::MarkedCalls calls,
-      text::marked_call_grammar(
-          format_, reply_tools(conversation, false), conversation.parallel_tool_calls
-      )
-  );
-  CORTEX_ASSIGN_OR_RETURN(auto grammar, compile(text::Grammar::Kind::kLark, calls.grammar));
-  MarkedPlan plan;
-  plan.mark = call_mark_;
-  plan.may_end = true;
-  plan.repeats = calls.repeats;
-  return Constraint(std::make_shared<MarkedConstraint>(std::move(plan), std::move(grammar)));
-}
-
-PromptMaker::Constraint PromptMaker::behind_thought(
-    Constraint constraint, const PreparedGeneration& out
-) const {
-  const bool begun = out.text.reply && out.text.reply->starts_in_reasoning;
-  const bool opens = out.may_think && think_begin_->token() >= 0;
-  if (!constraint || (!begun && !opens)) return constraint;
-  MarkedPlan plan;
-  plan.mark = think_end_;
-  plan.opening = think_begin_;
-  plan.free_at_first = begun;
-  return std::make_shared<MarkedConstraint>(std::move(plan), std::move(constraint));
-}
-
-Result<std::shared_ptr<const TokenConstraint>> PromptMaker::compile(
-    text::Grammar::Kind kind, std::string_view text
-) {
-  CORTEX_ASSIGN_OR_RETURN(const auto vocabulary, grammars());
-  CORTEX_ASSIGN_OR_RETURN(auto grammar, text::Grammar::compile(vocabulary, kind, text));
-  return std::shared_ptr<const TokenConstraint>(
-      std::make_shared<GrammarConstraint>(std::move(grammar))
-  );
-}
-
-Result<std::shared_ptr<const text::GrammarVocabulary>> PromptMaker::grammars() {
-  MutexLock lock(mutex_);
-  if (grammars_) return grammars_;
-  const SequenceModel& model = backend_->model();
-  std::vector<text::GrammarVocabulary::Entry> entries(model.vocabulary_size);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const auto token = static_cast<Token>(i);
-    entries[i].bytes = vocabulary().piece(token, true);
-    const bool silent = vocabulary().piece(token, false).empty();
-    const bool mark = std::ranges::find(marks_, token) != marks_.end();
-    entries[i].special = vocabulary().is_end(token) || (silent && !mark);
-  }
-  CORTEX_ASSIGN_OR_RETURN(grammars_, text::GrammarVocabulary::make(entries, model.ends));
-  return grammars_;
 }
 
 }  // namespace cortex::backend

@@ -7,6 +7,7 @@ import json
 import pathlib
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -119,17 +120,19 @@ class Cortex:
         self.build, self.gguf, self.threads = build, gguf, threads
 
     @contextlib.contextmanager
-    def run(self, folder, cells=CELLS, adapters=None, keep=None):
-        """`keep`: a data folder that outlasts the server."""
-        models = pathlib.Path(folder) / f"models-{cells}"
+    def run(self, folder, cells=CELLS, adapters=None, keep=None, first_token_max=None):
+        """`keep`: a data folder that outlasts the server. `first_token_max`: seconds that a client wants to wait for a first token."""
+        first_token_us = round((first_token_max or 0) * 1e6)
+        models = pathlib.Path(folder) / f"models-{cells}-{first_token_us}"
         if not models.exists():
             (models / "m/1").mkdir(parents=True)
             (models / "m/1/model.gguf").symlink_to(self.gguf)
             (models / "m/model.yaml").write_text(
-                f"backend: llama\nthreads: {self.threads}\ngeneration:\n  context_length: {min(CONTEXT, cells)}\n  cells: {cells}\n")
+                f"backend: llama\nthreads: {self.threads}\ngeneration:\n  context_length: {min(CONTEXT, cells)}\n  cells: {cells}\n"
+                f"  first_token_max_us: {first_token_us}\n")
         flags = ["--data", keep] if keep else []
         if adapters:
-            flags += ["--adapters", adapters, "--data", pathlib.Path(folder) / "adapter-data"]
+            flags += ["--adapters", adapters, "--data", tempfile.mkdtemp(dir=folder)]
         with cortex(self.build, models, *flags) as (child, port):
             server = Running("cortex", f"http://127.0.0.1:{port}", "m", child)
             for name in sorted(path.stem for path in adapters.iterdir()) if adapters else []:
@@ -146,7 +149,8 @@ class LlamaServer:
         self.binary, self.gguf, self.threads = binary, gguf, threads
 
     @contextlib.contextmanager
-    def run(self, folder, cells=CELLS, adapters=None, keep=None):
+    def run(self, folder, cells=CELLS, adapters=None, keep=None, first_token_max=None):
+        # It has no such bound.
         if keep:
             raise Unmeasured("it keeps nothing over a restart")
         with socket.socket() as free:
@@ -185,7 +189,7 @@ class Elsewhere:
         self.url, self.model = url, model
 
     @contextlib.contextmanager
-    def run(self, folder, cells=CELLS, adapters=None, keep=None):
-        if adapters or keep:
+    def run(self, folder, cells=CELLS, adapters=None, keep=None, first_token_max=None):
+        if adapters or keep or first_token_max:
             raise Unmeasured("it is somebody else's to start")
         yield Running("cortex", self.url, self.model)

@@ -99,6 +99,7 @@ scheduler::SequenceLaneOptions lane_options(
       config.queue_requests_max > 0 ? config.queue_requests_max : parts.queue_requests;
   out.queue_tokens_max = config.queue_tokens_max;
   out.token_interval = config.token_interval;
+  out.first_token_max = config.first_token_max;
   out.prefix_cache = config.prefix_cache;
   out.draft_tokens_max = config.prompt_lookup ? config.speculation_tokens : 0;
   out.prefix_store = make_prefix_store(parts, model_config, model);

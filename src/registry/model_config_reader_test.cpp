@@ -186,6 +186,7 @@ generation:
   queue_requests_max: 9
   queue_tokens_max: 10000
   token_interval_us: 50000
+  first_token_max_us: 2000000
   prefix_cache: false
   speculation: off
   speculation_tokens: 5
@@ -215,6 +216,7 @@ outputs: [{name: y, datatype: FP32, shape: [2, 3]}]
   EXPECT_EQ(config.generation.queue_requests_max, 9U);
   EXPECT_EQ(config.generation.queue_tokens_max, 10000U);
   EXPECT_EQ(config.generation.token_interval, std::chrono::milliseconds(50));
+  EXPECT_EQ(config.generation.first_token_max, std::chrono::seconds(2));
   EXPECT_FALSE(config.generation.prefix_cache);
   EXPECT_FALSE(config.generation.prompt_lookup);
   EXPECT_EQ(config.generation.speculation_tokens, 5U);

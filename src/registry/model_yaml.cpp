@@ -243,6 +243,7 @@ class YamlReading {
         number_key("queue_requests_max", to.queue_requests_max, {0, kCountMax}),
         number_key("queue_tokens_max", to.queue_tokens_max, {0, INT32_MAX}),
         micros_key("token_interval_us", to.token_interval),
+        micros_key("first_token_max_us", to.first_token_max),
         flag_key("prefix_cache", to.prefix_cache),
         {"speculation",
          [this, &to](auto& v, auto& p) {

@@ -70,6 +70,8 @@ struct GenerationConfig {
   std::size_t queue_requests_max = 0;  // 0: the server's bound
   std::size_t queue_tokens_max = 0;    // of prompts that wait; 0: the lane's choice
   std::chrono::microseconds token_interval{0};  // wanted between tokens; 0: by measurement
+  // Refused is who would probably wait longer for a first token; 0: no bound.
+  std::chrono::microseconds first_token_max{0};
   bool prefix_cache = true;
   bool prompt_lookup = true;           // speculation from what prompt and answer said before
   std::size_t speculation_tokens = 8;  // foretold for each sequence of a step at most

@@ -6,27 +6,13 @@
 
 #include "scheduler/actions/actions.h"
 #include "scheduler/prefix_space.h"
+#include "scheduler/request_flow.h"
 
 namespace cortex::scheduler {
 namespace {
 
 // Clients leave and readers come back without a call; with nothing to run the lane looks again.
 constexpr Duration kLookAgain = std::chrono::milliseconds(20);
-
-// Without a class of its own a request stands behind those of class 1 and before all others.
-constexpr std::size_t kDefaultClass = 2;
-
-// A key's class is the best that its requests may ask for.
-std::size_t level_of(const Request& request) {
-  const std::size_t own = request.principal.priority_class;
-  const auto asked = static_cast<std::size_t>(std::min<std::uint64_t>(request.priority, 64));
-  const std::size_t most = own > 0 ? own : (asked > 0 ? 1 : kDefaultClass);
-  return std::max(most, asked) - 1;
-}
-
-std::string flow_of(const Principal& principal) {
-  return joined_names(joined_names(principal.workspace, principal.tenant), principal.key);
-}
 
 TimePoint queue_end(const Request& request, TimePoint now) {
   TimePoint end = request.deadline;
@@ -128,6 +114,7 @@ SequenceCore::Turn SequenceCore::plan(TimePoint now) {
   } else {
     turn.wait_until = kept ? now : next_look(now);
   }
+  actions::tell_pace(state_);
   show();
   return turn;
 }

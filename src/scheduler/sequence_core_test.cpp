@@ -576,61 +576,6 @@ TEST(SequenceCore, who_asks_rarely_does_not_wait_behind_a_flood) {
   for (const auto& client : flood) client->stream->cancel();
 }
 
-// Requests that came in time although twice as many are asked for as can be served.
-TEST(SequenceCore, serves_nearly_its_capacity_in_time_when_asked_for_twice_as_much) {
-  constexpr double kTime = 60;
-  constexpr std::size_t kAnswer = 30;
-  const auto ask = [](SequenceDriver& driver, std::uint64_t number) {
-    return driver.ask(sequence_request(prompt_of(60, number), kAnswer));
-  };
-  SequenceDriver quiet(kSlowModel);
-  const auto lone = ask(quiet, 0);
-  quiet.run();
-  const double first_alone = seconds_of(lone->stream->timings().first_token);
-  const double gap_alone = gaps_between(*lone, TimePoint{}, kNoDeadline).mean;
-
-  SequenceDriver full(kSlowModel);
-  std::vector<std::shared_ptr<SequenceClient>> closed;
-  std::uint64_t number = 0;
-  const TimePoint began = full.clock().now();
-  std::size_t served = 0;
-  while (seconds_of(full.clock().now() - began) < kTime) {
-    served += std::erase_if(closed, [](const auto& client) { return client->ended; });
-    while (closed.size() < 32) closed.push_back(ask(full, ++number));
-    full.step();
-  }
-  const double capacity = static_cast<double>(served) / kTime;
-
-  SequenceCoreOptions options;
-  options.queue_time_max = milliseconds(static_cast<int>(first_alone * 1500));
-  SequenceDriver driver(kSlowModel, options);
-  std::vector<std::shared_ptr<SequenceClient>> open;
-  const TimePoint start = driver.clock().now();
-  while (seconds_of(driver.clock().now() - start) < kTime) {
-    const double due = seconds_of(driver.clock().now() - start) * 2 * capacity;
-    while (static_cast<double>(open.size()) < due) open.push_back(ask(driver, ++number));
-    if (!driver.step()) driver.clock().advance(milliseconds(5));
-  }
-  std::size_t good = 0;
-  std::size_t refused = 0;
-  std::size_t late = 0;
-  std::size_t slow = 0;
-  for (const auto& client : open) {
-    if (client->ended && client->status().code() == Code::kResourceExhausted) ++refused;
-    if (!client->ended || !client->status().ok()) continue;
-    const bool in_time = seconds_of(client->stream->timings().first_token) <= 5 * first_alone;
-    const bool flows = gaps_between(*client, TimePoint{}, kNoDeadline).mean <= 4 * gap_alone;
-    if (in_time && flows) ++good;
-    if (!in_time) ++late;
-    if (!flows) ++slow;
-  }
-  EXPECT_GE(static_cast<double>(good) / kTime, 0.85 * capacity)
-      << refused << " refused, " << late << " late, " << slow << " slow of " << open.size();
-  EXPECT_GT(refused, open.size() / 4);
-  for (const auto& client : closed) client->stream->cancel();
-  for (const auto& client : open) client->stream->cancel();
-}
-
 TEST(SequenceCore, gives_everything_back_when_it_closes) {
   SequenceDriver driver(Keys{}, running_at_most(2));
   std::vector<std::shared_ptr<SequenceClient>> clients;

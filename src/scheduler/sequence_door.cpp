@@ -5,19 +5,25 @@
 #include <chrono>
 #include <utility>
 
+#include "scheduler/request_flow.h"
+
 namespace cortex::scheduler {
 namespace {
 
 Status does_not_fit(std::string text) { return {Code::kInvalidArgument, std::move(text)}; }
 
-// Takes `by` from a bound; false, and nothing taken, where it is not there. One request is let in
-// however large it is, or it would never be.
-bool take_place(std::atomic<std::size_t>& taken, std::size_t by, std::size_t most) {
-  std::size_t now = taken.load(std::memory_order_relaxed);
-  do {
-    if (now > 0 && now + by > most) return false;
-  } while (!taken.compare_exchange_weak(now, now + by, std::memory_order_relaxed));
-  return true;
+std::string in_milliseconds(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
+         " ms";
+}
+
+// Estimates are off by so much now and then; whoever is let in is to be served in time.
+constexpr double kDoubt = 1.1;
+constexpr std::size_t kExtraShare = 8;  // of a bound, for flows that have nothing waiting
+
+// One request is let in however large it is, or it would never be.
+bool has_place(std::size_t taken, std::size_t by, std::size_t most, bool first_of_flow) {
+  return taken == 0 || taken + by <= most + (first_of_flow ? most / kExtraShare : 0);
 }
 
 }  // namespace
@@ -61,50 +67,113 @@ Status SequenceDoor::enter(const Request& request) {
     SequenceProbe::add(probe_.rejected_closed);
     return {Code::kUnavailable, "model '" + options_.model + "' is being unloaded"};
   }
-  if (options_.queue_time_max.count() > 0 && drained_in() > options_.queue_time_max) {
-    SequenceProbe::add(probe_.rejected_time);
-    return full("requests may wait for " + std::to_string(options_.queue_time_max.count()) + " ms");
-  }
-  if (!take_place(requests_, 1, options_.queue_requests_max)) {
-    SequenceProbe::add(probe_.rejected_requests);
-    return full("at most " + std::to_string(options_.queue_requests_max) + " requests may wait");
-  }
-  if (!take_place(tokens_, input->prompt.size(), options_.queue_tokens_max)) {
-    requests_.fetch_sub(1, std::memory_order_relaxed);
-    SequenceProbe::add(probe_.rejected_tokens);
-    return full("at most " + std::to_string(options_.queue_tokens_max) + " prompt tokens may wait");
+  const MutexLock lock(mutex_);
+  const Line line(level_of(request), flow_of(request.principal));
+  Status place = find_place(line, input->prompt.size());
+  if (!place.ok()) return place;
+  for (QueueAhead* counted : {&queue_, &lines_[line]}) {
+    ++counted->requests;
+    counted->tokens += input->prompt.size();
   }
   SequenceProbe::add(probe_.accepted);
   return {};
 }
 
-void SequenceDoor::leave(const Request& request) {
-  requests_.fetch_sub(1, std::memory_order_relaxed);
-  tokens_.fetch_sub(
-      std::get<SequenceInput>(request.input).prompt.size(), std::memory_order_relaxed
+Status SequenceDoor::find_place(const Line& line, std::size_t prompt) const {
+  const bool first = !lines_.contains(line);
+  const Duration half = served_in(pace_, queue_) / 2;  // then whoever comes back finds a place
+  if (!has_place(queue_.requests, 1, options_.queue_requests_max, first)) {
+    SequenceProbe::add(probe_.rejected_requests);
+    const std::string most = std::to_string(options_.queue_requests_max);
+    return full("at most " + most + " requests may wait", half);
+  }
+  if (!has_place(queue_.tokens, prompt, options_.queue_tokens_max, first)) {
+    SequenceProbe::add(probe_.rejected_tokens);
+    const std::string most = std::to_string(options_.queue_tokens_max);
+    return full("at most " + most + " prompt tokens may wait", half);
+  }
+  if (options_.first_token_max.count() == 0) return {};
+  const auto wait = std::chrono::duration_cast<Duration>(kDoubt * first_token_of(line, prompt));
+  if (wait <= options_.first_token_max) return {};
+  // Alone it is let in however long it takes, or it would never be.
+  if (queue_.requests == 0 && places_by_flow_.empty()) return {};
+  SequenceProbe::add(probe_.rejected_time);
+  return full(
+      "a first token would take " + in_milliseconds(wait) + " and may take " +
+          in_milliseconds(options_.first_token_max),
+      wait - options_.first_token_max
   );
 }
 
-std::chrono::milliseconds SequenceDoor::drained_in() const {
-  const double rate = rate_.load(std::memory_order_relaxed);
-  if (rate <= 0) return {};
-  const double answers = static_cast<double>(requests()) * answer_.load(std::memory_order_relaxed);
-  const double seconds = std::min((static_cast<double>(tokens()) + answers) / rate, 1e6);
-  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+std::size_t SequenceDoor::places_of(const std::string& flow) const {
+  const auto found = places_by_flow_.find(flow);
+  return found == places_by_flow_.end() ? 0 : found->second;
 }
 
-// Half of the queue must have gone, so that whoever comes back finds a place.
-Status SequenceDoor::full(std::string text) const {
+Duration SequenceDoor::first_token_of(const Line& line, std::size_t prompt) const {
+  const bool is_new = places_of(line.second) == 0;
+  const std::size_t free = is_new ? pace_.free_places_of_new_flows : pace_.free_places;
+  return first_token_in(pace_, free, ahead_of(line), prompt);
+}
+
+QueueAhead SequenceDoor::ahead_of(const Line& line) const {
+  const auto found = lines_.find(line);
+  const std::size_t own_waiting = found == lines_.end() ? 0 : found->second.requests;
+  const std::size_t own_places = places_of(line.second);
+  const bool new_alone = pace_.free_places == 0 && own_places == 0;
+  QueueAhead ahead;
+  for (const auto& [other, waiting] : lines_) {
+    if (other.first > line.first) break;
+    const std::size_t places = places_of(other.second);
+    if (new_alone && places > 0) continue;
+    const std::size_t turns = own_waiting + (places <= own_places ? 1 : 0);
+    const std::size_t before =
+        other.first < line.first ? waiting.requests : std::min(waiting.requests, turns);
+    ahead.requests += before;
+    ahead.tokens += waiting.tokens * before / waiting.requests;
+  }
+  return ahead;
+}
+
+void SequenceDoor::leave(const Request& request) {
+  const std::size_t prompt = std::get<SequenceInput>(request.input).prompt.size();
+  const MutexLock lock(mutex_);
+  const auto line = lines_.find(Line(level_of(request), flow_of(request.principal)));
+  for (QueueAhead* counted : {&queue_, &line->second}) {
+    --counted->requests;
+    counted->tokens -= prompt;
+  }
+  if (line->second.requests == 0) lines_.erase(line);
+}
+
+void SequenceDoor::set_pace(
+    const LanePace& pace, const std::map<std::string, std::size_t>& places_by_flow
+) {
+  const MutexLock lock(mutex_);
+  pace_ = pace;
+  if (places_by_flow_ != places_by_flow) places_by_flow_ = places_by_flow;
+}
+
+std::size_t SequenceDoor::requests() const {
+  const MutexLock lock(mutex_);
+  return queue_.requests;
+}
+
+std::size_t SequenceDoor::tokens() const {
+  const MutexLock lock(mutex_);
+  return queue_.tokens;
+}
+
+Status SequenceDoor::full(std::string text, Duration retry_in) const {
   constexpr std::chrono::milliseconds kUnknown{1000};
   constexpr std::chrono::milliseconds kLeast{100};
   constexpr std::chrono::milliseconds kMost{120'000};
-  const auto drained = drained_in();
-  const auto wait = drained.count() == 0 ? kUnknown : std::clamp(drained / 2, kLeast, kMost);
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(retry_in);
   return Status(
              Code::kResourceExhausted,
              "the queue of model '" + options_.model + "' is full: " + text
   )
-      .with_retry_after(wait);
+      .with_retry_after(wait.count() == 0 ? kUnknown : std::clamp(wait, kLeast, kMost));
 }
 
 }  // namespace cortex::scheduler

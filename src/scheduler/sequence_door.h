@@ -4,12 +4,15 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "backend/sequence_backend.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "request/request.h"
+#include "scheduler/lane_pace.h"
 #include "scheduler/sequence_probe.h"
 
 namespace cortex::scheduler {
@@ -21,13 +24,19 @@ struct SequenceDoorOptions {
   std::size_t sequences_max = 1;  // of one request
   std::size_t queue_requests_max = 512;
   std::size_t queue_tokens_max = 0;
-  std::chrono::milliseconds queue_time_max{0};  // 0: no bound
+  std::chrono::microseconds first_token_max{0};  // 0: no bound
 };
 
 // What is decided about a request on the thread that submits it: whether it fits the model, and
-// whether the queue has a place for it: in requests, in prompt tokens and in the time that it will
-// probably take. Its places are counted here; whoever takes a request out of the queue gives its
-// place back. Thread-safe.
+// whether the queue has a place for it: in requests, in prompt tokens and in the time that its
+// first token will probably take. Its places are counted here; whoever takes a request out of the
+// queue gives its place back.
+//
+// Who waits before a newcomer is about what FairQueue will make of it: all of the levels before its
+// own, and of every flow of its level as many as its own flow has waiting, and one more where that
+// flow has no more places; where those who have places get no more, only others who have none. A
+// flow of which nobody waits may exceed the bounds by an eighth: one that fills the queue shuts
+// nobody else out. Thread-safe.
 class SequenceDoor {
  public:
   SequenceDoor(SequenceDoorOptions options, SequenceProbe& probe);
@@ -39,28 +48,33 @@ class SequenceDoor {
   void leave(const Request& request);
   void drain() { draining_.store(true, std::memory_order_relaxed); }
 
-  // How fast the lane works, prompt and answer alike, and how long answers are; from the lane.
-  void set_pace(double tokens_per_second, double tokens_per_answer) {
-    rate_.store(tokens_per_second, std::memory_order_relaxed);
-    answer_.store(tokens_per_answer, std::memory_order_relaxed);
-  }
-  // When the queue as it is now will have been served; zero where the pace is not known yet.
-  [[nodiscard]] std::chrono::milliseconds drained_in() const;
+  // From the lane: how it goes, and the places that flows have.
+  void set_pace(const LanePace& pace, const std::map<std::string, std::size_t>& places_by_flow);
 
-  [[nodiscard]] std::size_t requests() const { return requests_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t tokens() const { return tokens_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t requests() const;
+  [[nodiscard]] std::size_t tokens() const;  // of their prompts
 
  private:
+  using Line = std::pair<std::size_t, std::string>;  // level and flow
+
   [[nodiscard]] Status check(const SequenceInput& input) const;
-  [[nodiscard]] Status full(std::string text) const;
+  [[nodiscard]] Status find_place(const Line& line, std::size_t prompt) const REQUIRES_LOCK(mutex_);
+  [[nodiscard]] QueueAhead ahead_of(const Line& line) const REQUIRES_LOCK(mutex_);
+  [[nodiscard]] std::size_t places_of(const std::string& flow) const REQUIRES_LOCK(mutex_);
+  [[nodiscard]] Duration first_token_of(const Line& line, std::size_t prompt) const
+      REQUIRES_LOCK(mutex_);
+  [[nodiscard]] Status full(std::string text, Duration retry_in) const;
 
   const SequenceDoorOptions options_;
   SequenceProbe& probe_;
-  std::atomic<std::size_t> requests_{0};
-  std::atomic<std::size_t> tokens_{0};
-  std::atomic<double> rate_{0};
-  std::atomic<double> answer_{0};
   std::atomic<bool> draining_{false};
+
+  mutable Mutex mutex_;
+  LanePace pace_ GUARDED_BY(mutex_);
+  std::map<std::string, std::size_t> places_by_flow_ GUARDED_BY(mutex_);
+  QueueAhead queue_ GUARDED_BY(mutex_);
+  // Of those who have requests in the queue.
+  std::map<Line, QueueAhead> lines_ GUARDED_BY(mutex_);
 };
 
 }  // namespace cortex::scheduler

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "scheduler/request_flow.h"
+
 namespace cortex::scheduler {
 namespace {
 
@@ -61,8 +63,15 @@ TEST_F(SequenceDoorTest, bounds_the_queue_in_requests) {
   EXPECT_TRUE(door_.enter(door_request(1)).ok());
 }
 
+LanePace twenty_a_second(double answer_tokens) {
+  LanePace pace;
+  pace.read = 0.05;
+  pace.answer = 0.05 * answer_tokens;
+  return pace;
+}
+
 TEST_F(SequenceDoorTest, bounds_the_queue_in_tokens_and_estimates_when_to_retry) {
-  door_.set_pace(20, 60);
+  door_.set_pace(twenty_a_second(60), {});
   EXPECT_TRUE(door_.enter(door_request(60)).ok());
   const Status full = door_.enter(door_request(50));
   EXPECT_EQ(full.code(), Code::kResourceExhausted);
@@ -72,17 +81,84 @@ TEST_F(SequenceDoorTest, bounds_the_queue_in_tokens_and_estimates_when_to_retry)
   EXPECT_TRUE(door_.enter(door_request(40)).ok()) << "a smaller one still fits";
 }
 
-TEST_F(SequenceDoorTest, bounds_the_queue_in_time_once_the_pace_is_known) {
+Request request_of(std::string key, std::size_t prompt, std::size_t priority = 0) {
+  Request request = door_request(prompt);
+  request.principal.key = std::move(key);
+  request.priority = priority;
+  return request;
+}
+
+TEST_F(SequenceDoorTest, bounds_the_time_to_a_first_token_once_the_pace_is_known) {
   SequenceDoorOptions bounds = door_bounds();
-  bounds.queue_time_max = std::chrono::milliseconds(2000);
+  bounds.first_token_max = std::chrono::seconds(2);
   SequenceDoor door(bounds, probe_);
   EXPECT_TRUE(door.enter(door_request(30)).ok());
   EXPECT_TRUE(door.enter(door_request(30)).ok());
-  door.set_pace(20, 0);
-  EXPECT_EQ(door.enter(door_request(1)).code(), Code::kResourceExhausted);
+  LanePace pace = twenty_a_second(0);
+  pace.free_places = 8;
+  pace.free_places_of_new_flows = 8;
+  door.set_pace(pace, {});
+  const Status full = door.enter(door_request(20));
+  EXPECT_EQ(full.code(), Code::kResourceExhausted);
+  EXPECT_EQ(full.retry_after(), std::chrono::milliseconds(2400))
+      << "two are before it, and a tenth more for doubt";
   EXPECT_EQ(probe_.read().rejected_time, 1u);
   door.leave(door_request(30));
-  EXPECT_TRUE(door.enter(door_request(1)).ok());
+  door.leave(door_request(30));
+  EXPECT_TRUE(door.enter(door_request(20)).ok());
+}
+
+TEST_F(SequenceDoorTest, lets_a_prompt_in_that_takes_too_long_in_any_case_where_nobody_else_is) {
+  SequenceDoorOptions bounds = door_bounds();
+  bounds.first_token_max = std::chrono::seconds(1);
+  SequenceDoor door(bounds, probe_);
+  LanePace pace = twenty_a_second(0);
+  pace.free_places = 8;
+  pace.free_places_of_new_flows = 8;
+  door.set_pace(pace, {});
+  EXPECT_TRUE(door.enter(door_request(40)).ok());
+  EXPECT_EQ(door.enter(door_request(40)).code(), Code::kResourceExhausted);
+}
+
+TEST_F(SequenceDoorTest, counts_before_a_newcomer_who_will_be_served_before_it) {
+  SequenceDoorOptions bounds = door_bounds();
+  bounds.queue_requests_max = 100;
+  bounds.first_token_max = std::chrono::seconds(2);
+  SequenceDoor door(bounds, probe_);
+  for (int i = 0; i < 9; ++i) EXPECT_TRUE(door.enter(request_of("flood", 10)).ok());
+  LanePace pace = twenty_a_second(0);
+  pace.free_places = 100;
+  pace.free_places_of_new_flows = 100;
+  door.set_pace(pace, {});
+  EXPECT_EQ(door.enter(request_of("flood", 10)).code(), Code::kResourceExhausted);
+  EXPECT_TRUE(door.enter(request_of("polite", 10)).ok()) << "its turn comes after one of the flood";
+  EXPECT_TRUE(door.enter(request_of("flood", 10, 1)).ok()) << "of the first class";
+}
+
+TEST_F(SequenceDoorTest, whose_flow_has_no_place_yet_waits_for_none_to_come_free) {
+  SequenceDoorOptions bounds = door_bounds();
+  bounds.first_token_max = std::chrono::seconds(2);
+  SequenceDoor door(bounds, probe_);
+  EXPECT_TRUE(door.enter(request_of("flood", 30)).ok());
+  LanePace pace = twenty_a_second(60);
+  pace.free_places_of_new_flows = 1;
+  door.set_pace(pace, {{flow_of(request_of("flood", 1).principal), 1}});
+  EXPECT_EQ(door.enter(request_of("flood", 10)).code(), Code::kResourceExhausted);
+  EXPECT_TRUE(door.enter(request_of("polite", 10)).ok());
+  EXPECT_EQ(door.enter(request_of("third", 10)).code(), Code::kResourceExhausted)
+      << "the one place is taken by then";
+}
+
+TEST_F(SequenceDoorTest, whoever_fills_the_queue_shuts_nobody_else_out) {
+  SequenceDoorOptions bounds = door_bounds();
+  bounds.queue_requests_max = 8;
+  SequenceDoor door(bounds, probe_);
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(door.enter(request_of("flood", 1)).ok());
+  EXPECT_EQ(door.enter(request_of("flood", 1)).code(), Code::kResourceExhausted);
+  EXPECT_TRUE(door.enter(request_of("polite", 1)).ok());
+  EXPECT_EQ(door.enter(request_of("polite", 1)).code(), Code::kResourceExhausted);
+  EXPECT_EQ(door.enter(request_of("third", 1)).code(), Code::kResourceExhausted)
+      << "the bound and an eighth is the most";
 }
 
 TEST_F(SequenceDoorTest, lets_nobody_in_while_it_drains) {

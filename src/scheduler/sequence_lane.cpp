@@ -22,7 +22,7 @@ SequenceCoreOptions sequence_core_options(
   core.running_max = options.running_max;
   core.queue_requests_max = options.queue_requests_max;
   core.queue_tokens_max = options.queue_tokens_max;
-  core.queue_time_max = options.queue_time_max;
+  core.first_token_max = options.first_token_max;
   core.stretch_max = options.stretch_max;
   core.token_interval = options.token_interval;
   core.prefix_cache = options.prefix_cache;

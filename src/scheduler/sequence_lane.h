@@ -21,8 +21,8 @@ struct SequenceLaneOptions {
   std::size_t running_max = 0;  // sequences at once; 0: by the backend's ids
   std::size_t queue_requests_max = 512;
   std::size_t queue_tokens_max = 0;  // prompt tokens that wait; 0: 16 contexts
-  // Requests are refused while the queue will probably take longer than this. 0: no bound.
-  std::chrono::milliseconds queue_time_max{0};
+  // Refused is who would probably wait longer for a first token. 0: no bound.
+  std::chrono::microseconds first_token_max{0};
   // A principal's further requests wait while a step of all running sequences would take more than
   // so many times that of one: streams keep a pace, and where rows are cheap many run. 0: no bound.
   double stretch_max = 4;

@@ -55,7 +55,7 @@ SequenceDoorOptions door_options(
   door.queue_requests_max = options.queue_requests_max;
   door.queue_tokens_max = options.queue_tokens_max > 0 ? options.queue_tokens_max
                                                        : kQueueContexts * model.context_length;
-  door.queue_time_max = options.queue_time_max;
+  door.first_token_max = options.first_token_max;
   return door;
 }
 

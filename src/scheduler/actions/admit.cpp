@@ -192,26 +192,12 @@ Entry start(SequenceState& state, Generation& generation, TimePoint now) {
   return Entry::kIn;
 }
 
-// With so many at once each would go on too slowly: where rows are dear, more at once are not more
-// per second.
-bool stretches_too_far(const SequenceState& state, std::size_t further) {
-  if (state.options.stretch_max <= 0 || state.cost.learnt() < kStretchLearnt) return false;
-  StepShape one;
-  one.decode_rows = 1;
-  StepShape all;
-  all.decode_rows = state.slots + further;
-  return std::chrono::duration<double>(state.cost.estimate(all)) >
-         state.options.stretch_max * std::chrono::duration<double>(state.cost.estimate(one));
-}
-
 Entry enter(SequenceState& state, Generation& generation, TimePoint now) {
   const std::size_t wanted = generation.input().sequences;
   if (state.slots + wanted > state.running_max) return Entry::kNoRoom;
   const auto flow = state.slots_by_flow.find(generation.flow);
   const bool has_some = flow != state.slots_by_flow.end();
-  const std::size_t reserved =
-      state.running_max >= 4 ? std::max<std::size_t>(state.running_max / kReservedShare, 1) : 0;
-  if (has_some && state.slots + wanted + reserved > state.running_max) {
+  if (has_some && state.slots + wanted + reserved_places(state) > state.running_max) {
     return Entry::kItsFlowHasEnough;
   }
   if (has_some && stretches_too_far(state, wanted)) return Entry::kItsFlowHasEnough;
@@ -227,9 +213,8 @@ void count_in(SequenceState& state, std::uint64_t ticket, TimePoint now) {
   drop_recalled(state, *generation);
   const std::size_t prompt = generation->input().prompt.size();
   const std::size_t wanted = generation->input().sequences;
-  state.queue.charge(
-      generation->flow, static_cast<double>(prompt - generation->timings.cached_tokens)
-  );
+  const std::size_t computed = prompt - generation->timings.cached_tokens;
+  state.queue.charge(generation->flow, static_cast<double>(computed));
   state.slots += wanted;
   state.slots_by_flow[generation->flow] += wanted;
   generation->admitted = now;
@@ -237,6 +222,10 @@ void count_in(SequenceState& state, std::uint64_t ticket, TimePoint now) {
   generation->timings.input_tokens = prompt;
   state.probe.queue.add(generation->timings.queue);
   state.probe.request_prompt_tokens.add(static_cast<double>(prompt));
+  const auto tokens = static_cast<double>(prompt);
+  state.prompt_tokens += (tokens - state.prompt_tokens) / kRequestsRemembered;
+  const double share = static_cast<double>(computed) / tokens;
+  state.computed_share += (share - state.computed_share) / kRequestsRemembered;
   SequenceProbe::add(state.probe.prompt_tokens, prompt);
   state.running.push_back(std::move(generation));
 }
@@ -267,6 +256,20 @@ bool admit_one(SequenceState& state, TimePoint now) {
 }
 
 }  // namespace
+
+std::size_t reserved_places(const SequenceState& state) {
+  return state.running_max >= 4 ? std::max<std::size_t>(state.running_max / kReservedShare, 1) : 0;
+}
+
+bool stretches_too_far(const SequenceState& state, std::size_t further) {
+  if (state.options.stretch_max <= 0 || state.cost.learnt() < kStretchLearnt) return false;
+  StepShape one;
+  one.decode_rows = 1;
+  StepShape all;
+  all.decode_rows = state.slots + further;
+  return std::chrono::duration<double>(state.cost.estimate(all)) >
+         state.options.stretch_max * std::chrono::duration<double>(state.cost.estimate(one));
+}
 
 void enqueue(SequenceState& state, const Generation& generation) {
   FairEntry entry;

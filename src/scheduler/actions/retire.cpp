@@ -10,8 +10,6 @@ namespace {
 
 using Phase = LaneSequence::Phase;
 
-constexpr double kAnswersRemembered = 16;
-
 std::string model_text(
     const SequenceState& state, std::string_view before, std::string_view after
 ) {
@@ -133,7 +131,7 @@ void finish(SequenceState& state, Generation& generation, const Status& status, 
   if (generation.first_token != TimePoint{}) probe.decode.add(now - generation.first_token);
   probe.request_generated_tokens.add(static_cast<double>(generation.timings.output_tokens));
   const auto drawn = static_cast<double>(generation.timings.output_tokens);
-  state.answer_tokens += (drawn - state.answer_tokens) / kAnswersRemembered;
+  state.answer_tokens += (drawn - state.answer_tokens) / kRequestsRemembered;
   if (!status.ok()) return generation.stream->finish(status, generation.timings);
   CHECK(generation.unsent.size() == 1, "the end of a sequence is a part");
   generation.stream->finish(std::move(generation.unsent.front()), generation.timings);

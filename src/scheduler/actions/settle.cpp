@@ -7,27 +7,12 @@
 namespace cortex::scheduler::actions {
 namespace {
 
-constexpr double kPaceMemory = 30;  // seconds
-
-void count_time(SequenceState& state, Duration took) {
-  state.pace_rows += static_cast<double>(state.rows.size() - state.draft_rows);
-  state.pace_seconds += std::chrono::duration<double>(took).count();
-  if (state.pace_seconds > kPaceMemory) {
-    state.pace_seconds /= 2;
-    state.pace_rows /= 2;
-  }
-  if (state.pace_seconds > 0) {
-    state.door.set_pace(state.pace_rows / state.pace_seconds, state.answer_tokens);
-  }
-}
-
 void count_step(SequenceState& state, Duration took) {
   state.cost.learn(state.shape, took);
   if (state.shape.prompt_rows > 0) state.last_prompt_rows = state.shape.prompt_rows;
   state.probe.step.add(took);
   state.probe.step_rows.add(static_cast<double>(state.rows.size()));
   SequenceProbe::add(state.probe.computed_tokens, state.shape.prompt_rows);
-  count_time(state, took);
 }
 
 void store(SequenceState& state, LaneSequence& sequence, Duration took) {

@@ -65,7 +65,7 @@ struct SequenceLaneOptions {
 // stay in memory, up to half of it together; they give way only where a single sequence needs the
 // place, and come back when nobody waits.
 //
-// Adapters: a step has one, so the sequences of different adapters take turns. A turn lasts ten
+// Adapters: a step has one, so the sequences of different adapters take turns. A turn lasts sixteen
 // times what a change of adapter was measured to cost, at most 250 ms, then whoever waited longest
 // goes on: with A adapters in use nobody waits longer than A - 1 turns and as many steps.
 //

@@ -10,8 +10,8 @@ namespace {
 
 using Group = SequenceState::Group;
 
-// A change of adapter may cost a tenth of the time that the adapter then has.
-constexpr int kSwitchesPerSlice = 10;
+// A change of adapter may cost a sixteenth of the time that the adapter then has.
+constexpr int kSwitchesPerSlice = 16;
 constexpr Duration kSliceMax = std::chrono::milliseconds(250);
 // Every so many steps the prompt that came first is read first, however short the others are.
 constexpr std::uint64_t kOldestEvery = 4;

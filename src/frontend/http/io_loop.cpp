@@ -72,7 +72,15 @@ void IoLoop::stop() {
   post([this] { cut_all(); });
   work_.reset();
   if (thread_.joinable()) thread_.join();
-  // Replies that were handed over too late hold their connection: let go of them.
+  ended_ = true;
+  run_rest();
+}
+
+// What was handed over too late holds its connection: somebody must let go of it. Whoever posts
+// looks at ended_ afterwards, so that nothing stays behind. The server has stopped by then:
+// exchanges post nothing further from here.
+void IoLoop::run_rest() {
+  const MutexLock lock(rest_mutex_);
   context_.restart();
   context_.poll();
 }

@@ -19,6 +19,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "frontend/http/admission.h"
 #include "frontend/http/body_budget.h"
@@ -86,9 +87,11 @@ class IoLoop : public std::enable_shared_from_this<IoLoop> {
   void stop();  // cuts every connection and joins
   [[nodiscard]] bool is_current() const;
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
+  // Runs `f` on this loop's thread; after stop() at once, on the caller's.
   template <typename F>
   void post(F&& f) {
     boost::asio::post(context_, std::forward<F>(f));
+    if (ended_) run_rest();
   }
 
   // The rest: this loop's thread alone.
@@ -109,6 +112,7 @@ class IoLoop : public std::enable_shared_from_this<IoLoop> {
   void wait_for_work();
   void sweep();
   void cut_all();
+  void run_rest();
 
   const std::shared_ptr<ServerContext> server_;
   const std::size_t index_;
@@ -125,6 +129,8 @@ class IoLoop : public std::enable_shared_from_this<IoLoop> {
   std::string date_;
   std::uint64_t id_seed_;
   LoopCounts counts_;
+  std::atomic<bool> ended_{false};
+  Mutex rest_mutex_;  // held by whoever runs what was posted too late
   Thread thread_;
 };
 

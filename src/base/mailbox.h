@@ -21,13 +21,11 @@ class Mailbox {
 
   // Takes `item` only when it answers kAccepted. Never blocks.
   [[nodiscard]] Put put(T&& item) {
-    {
-      MutexLock lock(mutex_);
-      if (closed_) return Put::kClosed;
-      if (items_.size() >= capacity_) return Put::kFull;
-      items_.push_back(std::move(item));
-    }
-    condition_.notify_one();
+    MutexLock lock(mutex_);
+    if (closed_) return Put::kClosed;
+    if (items_.size() >= capacity_) return Put::kFull;
+    items_.push_back(std::move(item));
+    condition_.notify_one();  // still locked: who took the item may let the mailbox go at once
     return Put::kAccepted;
   }
 
@@ -45,10 +43,8 @@ class Mailbox {
 
   // Refuses further items and wakes the receiver; what is inside can still be taken.
   void close() {
-    {
-      MutexLock lock(mutex_);
-      closed_ = true;
-    }
+    MutexLock lock(mutex_);
+    closed_ = true;
     condition_.notify_all();
   }
 

@@ -182,16 +182,18 @@ TEST(HttpClient, keeps_what_a_refusal_says_from_the_sink) {
 TEST(HttpClient, ends_a_wait_when_it_is_interrupted) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  TestServer server([&](TestServer::Peer& peer, int) {
-    peer.read_request();
-    EXPECT_EQ(write(ends[1], "x", 1), 1);
-    peer.wait_for_end();
-  });
-  HttpClientOptions options;
-  options.url = server.url();
-  options.interrupt = ends[0];
-  HttpClient client = std::move(HttpClient::make(options)).value();
-  EXPECT_EQ(client.send(get("/")).status().code(), Code::kCancelled);
+  {
+    TestServer server([&](TestServer::Peer& peer, int) {
+      peer.read_request();
+      EXPECT_EQ(write(ends[1], "x", 1), 1);
+      peer.wait_for_end();
+    });
+    HttpClientOptions options;
+    options.url = server.url();
+    options.interrupt = ends[0];
+    HttpClient client = std::move(HttpClient::make(options)).value();
+    EXPECT_EQ(client.send(get("/")).status().code(), Code::kCancelled);
+  }
   close(ends[0]);
   close(ends[1]);
 }

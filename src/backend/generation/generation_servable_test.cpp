@@ -2,6 +2,7 @@
 #include "backend/generation/generation_servable.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <deque>
 #include <filesystem>
@@ -31,7 +32,8 @@ struct LaneScript {
     std::shared_ptr<ResponseStream> stream;
     bool finished = false;
   };
-  std::vector<Inside> inside;
+  std::vector<Inside> inside;  // of another thread up to `entered`
+  std::atomic<std::size_t> entered{0};
   Status refuse;  // what submit answers at once
 };
 
@@ -47,6 +49,7 @@ class ScriptedLane final : public Servable {
       override {
     if (!script_->refuse.ok()) return stream->finish(script_->refuse);
     script_->inside.push_back({std::move(request), std::move(stream)});
+    ++script_->entered;
   }
 
  private:
@@ -392,7 +395,7 @@ TEST_F(GenerationServableTest, a_form_of_the_answer_becomes_a_constraint) {
   auto request = prompt("x");
   input_of(*request).format = {OutputFormat::Kind::kChoice, "", {"yes", "no"}};
   Answer answer = submit(request);
-  while (!answer.stream->finished() && lane_->inside.empty()) std::this_thread::yield();
+  while (!answer.stream->finished() && lane_->entered == 0) std::this_thread::yield();
   ASSERT_EQ(lane_->inside.size(), 1u) << answer.stream->status().to_string();
   ASSERT_TRUE(lane_input().constraint);
   std::vector<std::uint32_t> mask(9);
@@ -445,7 +448,7 @@ TEST_F(GenerationServableTest, a_thought_that_the_prompt_began_comes_before_the_
   auto request = chat("x");
   input_of(*request).format = {OutputFormat::Kind::kChoice, "", {"yes", "no"}};
   const Answer answer = submit(request);
-  while (lane_->inside.empty()) std::this_thread::yield();
+  while (lane_->entered == 0) std::this_thread::yield();
   const auto constraint = lane_input().constraint;
   ASSERT_TRUE(constraint);
   EXPECT_TRUE(takes(*constraint, "Hm < 3.</think>yes"));
@@ -467,7 +470,7 @@ TEST_F(GenerationServableTest, a_strict_tool_holds_the_calls_beside_text_to_its_
     conversation.tools.back().strict = strict;
     conversation.parallel_tool_calls = parallel;
     const Answer answer = submit(request);
-    while (lane_->inside.size() == asked) std::this_thread::yield();
+    while (lane_->entered == asked) std::this_thread::yield();
     return lane_input(asked++).constraint;
   };
   const std::string call =

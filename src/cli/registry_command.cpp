@@ -26,6 +26,7 @@ struct RegistryFlags {
   std::string version;
   std::string right;
   std::string filter;
+  std::string policy;
   std::string reason;
   std::string expected;  // empty: nothing
   std::size_t limit = 100;
@@ -134,6 +135,33 @@ class RegistryCalls {
           };
         }
     );
+  }
+
+  Status policies() {
+    return show_list(
+        model_target(flags_.model) + "/signature-policies",
+        "policies",
+        {"ALIAS", "POLICY", "VERIFIED", "REFUSED", "BECAUSE"},
+        [](const json::value& policy) {
+          return std::vector<std::string>{
+              cell(member(policy, "alias")),
+              cell(member(policy, "policy")),
+              cell(member(policy, "verified_version")),
+              cell(member(policy, "refused_version")),
+              cell(member(policy, "refused_because"))
+          };
+        }
+    );
+  }
+
+  Status set_policy() {
+    const json::object body{{"policy", flags_.policy}};
+    CORTEX_ASSIGN_OR_RETURN(
+        const json::value answer, ask("PUT", alias_target(flags_) + "/signature-policy", body)
+    );
+    if (flags_.as_json) return print(answer);
+    context_.out << flags_.model << "@" << flags_.alias << ": signatures " << flags_.policy << "\n";
+    return {};
   }
 
   Status set_alias() {
@@ -359,6 +387,24 @@ void add_alias_steps(const Command& registry, const RegistryFlagsPtr& flags) {
       ),
       *flags
   );
+  add_model(
+      add_registry_call(
+          registry,
+          flags,
+          {"policies", "What the aliases of a model ask of signatures, and what came of it."},
+          &RegistryCalls::policies
+      ),
+      *flags
+  );
+  const Command policy = add_registry_call(
+      registry,
+      flags,
+      {"set-policy", "Say what an alias asks of signatures."},
+      &RegistryCalls::set_policy
+  );
+  add_alias(policy, *flags);
+  policy.option("policy", flags->policy, "off, warn or require").required();
+  add_reason(policy, *flags);
   const Command set = add_registry_call(
       registry, flags, {"set-alias", "Point an alias to a version."}, &RegistryCalls::set_alias
   );

@@ -209,7 +209,7 @@ def test_an_alias_that_requires_signatures_serves_signed_versions_alone(start, t
     with start(*flags) as server:
         registry = Registry(server.port)
         registry.post("/registered-models/create", name="m")
-        registry.post("/registered-models/signature-policy", name="m", alias="champion", policy="require")
+        registry.ask("PUT", "/api/v2/registry/models/m/aliases/champion/signature-policy", {"policy": "require"})
         for version, signed in (("1", True), ("2", False), ("3", True)):
             (model / "model.sig").unlink(missing_ok=True)
             if signed:
@@ -223,8 +223,8 @@ def test_an_alias_that_requires_signatures_serves_signed_versions_alone(start, t
             until(lambda: registry.served("m@other") == version)
             until(lambda: registry.served("m@champion") == "1")
         assert "'champion' requires a signature: 'more' is not signed; it stays on version 1" in registry.reasons("m")["3"]
-        policy = registry.ask("GET", "/api/2.0/mlflow/registered-models/signature-policy?name=m")["policies"][0]
-        assert (policy["verified_version"], policy["refused_version"]) == ("1", "3")
+        policy = registry.ask("GET", "/api/v2/registry/models/m/signature-policies")["policies"][0]
+        assert (policy["verified_version"], policy["refused_version"]) == (1, 3)
         assert server.stop() == 0
     # What it serves outlives the server, and a key that is not trusted any more takes effect.
     with start(*flags) as server:

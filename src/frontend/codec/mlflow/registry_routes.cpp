@@ -5,7 +5,7 @@ namespace cortex::frontend::mlflow {
 
 std::vector<MlflowRoute> registry_routes() {
   std::vector<MlflowRoute> all = registered_model_routes();
-  for (const auto& routes : {model_alias_routes(), model_version_routes(), signature_routes()}) {
+  for (const auto& routes : {model_alias_routes(), model_version_routes()}) {
     all.insert(all.end(), routes.begin(), routes.end());
   }
   return all;

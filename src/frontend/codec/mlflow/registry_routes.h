@@ -12,6 +12,5 @@ namespace cortex::frontend::mlflow {
 [[nodiscard]] std::vector<MlflowRoute> registered_model_routes();
 [[nodiscard]] std::vector<MlflowRoute> model_alias_routes();
 [[nodiscard]] std::vector<MlflowRoute> model_version_routes();
-[[nodiscard]] std::vector<MlflowRoute> signature_routes();
 
 }  // namespace cortex::frontend::mlflow

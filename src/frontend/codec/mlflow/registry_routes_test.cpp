@@ -14,7 +14,6 @@
 #include "frontend/codec/testing/fake_exchange.h"
 #include "registry/catalog/alias.h"
 #include "registry/catalog/catalog_schema.h"
-#include "registry/signing/signature_policy.h"
 #include "store/artifact_folder.h"
 #include "store/artifact_index.h"
 #include "store/testing/temporary_store.h"
@@ -77,10 +76,7 @@ class RegistryRoutes : public ::testing::TestWithParam<std::string> {
     temporary_ = std::make_unique<store::TemporaryStore>(
         GetParam(),
         std::vector<store::Schema>{
-            registry::catalog_schema(),
-            registry::signing_schema(),
-            tracking::tracking_schema(),
-            store::artifact_schema()
+            registry::catalog_schema(), tracking::tracking_schema(), store::artifact_schema()
         }
     );
     prompt_ = std::make_unique<PromptStore>(**temporary_);
@@ -356,28 +352,6 @@ TEST_P(RegistryRoutes, set_read_and_delete_aliases) {
   expect_error(
       get("/registered-models/alias", "name=m&alias=champion"), 400, "INVALID_PARAMETER_VALUE"
   );
-}
-
-TEST_P(RegistryRoutes, keep_what_an_alias_asks_of_signatures) {
-  constexpr std::string_view kPattern = "/registered-models/signature-policy";
-  make_model("m");
-  EXPECT_EQ(get(kPattern, "name=m").size("/policies"), 0U);
-  EXPECT_EQ(post(kPattern, {{"name", "m"}, {"alias", "a"}, {"policy", "require"}}).status, 200);
-  const Answer found = get(kPattern, "name=m");
-  EXPECT_EQ(found.text("/policies/0/alias"), "a");
-  EXPECT_EQ(found.text("/policies/0/policy"), "require");
-  expect_error(
-      post(kPattern, {{"name", "m"}, {"alias", "a"}, {"policy", "maybe"}}),
-      400,
-      "INVALID_PARAMETER_VALUE"
-  );
-  expect_error(
-      post(kPattern, {{"name", "x"}, {"alias", "a"}, {"policy", "warn"}}),
-      404,
-      "RESOURCE_DOES_NOT_EXIST"
-  );
-  EXPECT_EQ(post(kPattern, {{"name", "m"}, {"alias", "a"}, {"policy", "off"}}).status, 200);
-  EXPECT_EQ(get(kPattern, "name=m").size("/policies"), 0U);
 }
 
 TEST_P(RegistryRoutes, keep_the_reason_that_a_header_gives) {

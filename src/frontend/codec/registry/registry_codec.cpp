@@ -309,6 +309,7 @@ Api RegistryCodec::make_api() const {
         version_routes(),
         version_change_routes(),
         alias_routes(),
+        policy_routes(),
         compare_routes(),
         audit_routes(),
         backup_routes()}) {

@@ -16,6 +16,7 @@
 #include "frontend/http/route_table.h"
 #include "frontend/http/target.h"
 #include "registry/catalog/catalog_schema.h"
+#include "registry/signing/signature_policy.h"
 #include "store/artifact_index.h"
 #include "store/replay_log.h"
 #include "store/testing/temporary_store.h"
@@ -84,6 +85,7 @@ class RegistryCodecTest : public ::testing::TestWithParam<std::string> {
         GetParam(),
         std::vector<store::Schema>{
             registry::catalog_schema(),
+            registry::signing_schema(),
             tracking::tracking_schema(),
             store::artifact_schema(),
             store::replay_schema()
@@ -224,6 +226,28 @@ TEST_P(RegistryCodecTest, a_model_is_made_read_changed_and_deleted) {
   EXPECT_EQ(stale.header("ETag"), changed.header("ETag"));
   EXPECT_EQ(remove("/api/v2/registry/models/attrition").status(), 204);
   EXPECT_EQ(get("/api/v2/registry/models/attrition").status(), 404);
+}
+
+TEST_P(RegistryCodecTest, an_alias_asks_for_signatures) {
+  constexpr std::string_view kPolicies = "/api/v2/registry/models/churn/signature-policies";
+  const std::string policy = std::string(kChampion) + "/signature-policy";
+  EXPECT_EQ(put(policy, R"({"policy":"require"})").status(), 404) << "there is no such model";
+  ASSERT_EQ(post(kModels, R"({"name":"churn"})").status(), 201);
+  EXPECT_EQ(get(kPolicies).body.at("policies").as_array().size(), 0u);
+
+  const Answer set = put(policy, R"({"policy":"require","reason":"audit"})");
+  EXPECT_EQ(set.status(), 200) << set.reply.body;
+  EXPECT_EQ(set.at("/policy"), "require");
+  EXPECT_EQ(get(kPolicies).at("/policies/0/alias"), "champion");
+  EXPECT_EQ(get(kPolicies).at("/policies/0/policy"), "require");
+
+  const Answer refused = put(policy, R"({"policy":"maybe"})");
+  EXPECT_EQ(refused.status(), 400);
+  EXPECT_NE(refused.reply.body.find("off, warn or require"), std::string::npos);
+  EXPECT_EQ(put(policy, R"({})").status(), 400);
+
+  EXPECT_EQ(put(policy, R"({"policy":"off"})").at("/policy"), "off");
+  EXPECT_EQ(get(kPolicies).body.at("policies").as_array().size(), 0u);
 }
 
 TEST_P(RegistryCodecTest, names_travel_percent_encoded) {

@@ -95,6 +95,7 @@ struct RegistryRoute {
 [[nodiscard]] std::vector<RegistryRoute> version_routes();
 [[nodiscard]] std::vector<RegistryRoute> version_change_routes();
 [[nodiscard]] std::vector<RegistryRoute> alias_routes();
+[[nodiscard]] std::vector<RegistryRoute> policy_routes();
 [[nodiscard]] std::vector<RegistryRoute> compare_routes();
 [[nodiscard]] std::vector<RegistryRoute> audit_routes();
 [[nodiscard]] std::vector<RegistryRoute> backup_routes();

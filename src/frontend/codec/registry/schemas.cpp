@@ -125,6 +125,23 @@ constexpr Schema kSchemas[] = {
       "changed_at":{"type":"integer"},"changed_by":{"type":"string"},"reason":{"type":"string"}}})"
     ),
     json_schema(
+        "RegistrySignaturePolicy", R"({"type":"object","required":["alias","policy"],"properties":{
+      "alias":{"type":"string"},"policy":{"enum":["off","warn","require"]},
+      "verified_version":{"type":"integer","description":"The last version with a good signature."},
+      "refused_version":{"type":"integer","description":"What the alias points to, where it has none."},
+      "refused_because":{"type":"string"}}})"
+    ),
+    json_schema(
+        "RegistrySignaturePolicies",
+        R"({"type":"object","required":["policies"],"properties":{"policies":{"type":"array",
+      "items":{"$ref":"#/components/schemas/RegistrySignaturePolicy"}}}})"
+    ),
+    json_schema(
+        "RegistrySignaturePolicyName",
+        R"({"type":"object","required":["policy"],"additionalProperties":false,
+      "properties":{"policy":{"enum":["off","warn","require"]},"reason":{"type":"string"}}})"
+    ),
+    json_schema(
         "RegistryAliasTarget",
         R"({"type":"object","required":["version"],"additionalProperties":false,
       "properties":{"version":{"type":"integer","minimum":1},"reason":{"type":"string"}}})"

@@ -187,8 +187,8 @@ TEST_F(StoredModelsTest, goes_on_serving_without_its_source) {
   start();
   ASSERT_TRUE(wait_for("m@a", "1"));
   stored_->stop();
-  stored_.reset();
   registry_.reset();
+  stored_.reset();
   source_.fail([](const std::string&, int) { return unavailable("the database is away"); });
   start();
   ASSERT_TRUE(wait_for("m", "1"));
@@ -243,8 +243,8 @@ TEST_F(StoredModelsTest, gives_way_to_a_users_model_folder_of_the_same_name) {
   EXPECT_EQ(served("m@a"), "-");
   // The same from a start at which both stand; a source tells everything then.
   stored_->stop();
-  stored_.reset();
   registry_.reset();
+  stored_.reset();
   source_.point("m", "a", 7);
   start();
   ASSERT_TRUE(wait_for("m", "1"));

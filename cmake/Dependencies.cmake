@@ -15,4 +15,7 @@ find_package(Protobuf 3.21 REQUIRED)
 find_package(OnnxRuntimeHeaders 17 REQUIRED)
 find_package(LlamaHeaders REQUIRED)
 find_package(GTest QUIET)
+if(NOT TARGET GTest::gmock)  # GoogleTest may be there without it: then there are no tests, and the program builds
+  set(GTest_FOUND FALSE)
+endif()
 find_package(benchmark QUIET)

@@ -150,7 +150,7 @@ std::vector<frontend::Api> Application::build_apis() {
         storage_->store(),
         storage_->artifacts(),
         frontend::registry_api::RegistryOptions{
-            std::filesystem::path(settings_.data) / "backups", {}
+            std::filesystem::path(settings_.data) / "backups", {}, webhooks_.get()
         }
     );
     out.push_back(registry_api_->make_api());

@@ -146,7 +146,7 @@ Status Application::build_signing() {
 }
 
 Status Application::build_webhooks() {
-  if (!storage_ || !settings_.apis.mlflow) return {};
+  if (!storage_ || !(settings_.apis.mlflow || settings_.apis.registry)) return {};
   const config::WebhookSettings& from = settings_.webhooks;
   const std::filesystem::path data(settings_.data);
   const bool own = from.secret_key_file.empty();

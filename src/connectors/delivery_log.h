@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -15,7 +16,7 @@
 namespace cortex::connectors {
 
 // The log of events that hooks are told of: written in the transactions of the changes themselves,
-// numbered by workspace. Given by app, so that this room knows no registry.
+// numbered by workspace. Given by app, so that this room knows no registry. All of it is set.
 struct EventPage {
   std::vector<WebhookEvent> events;
   std::int64_t last = 0;  // up to where the log was read
@@ -28,6 +29,10 @@ struct WebhookFeed {
       read;
   // The number of the newest entry.
   std::function<Result<std::int64_t>(store::Transaction&, const std::string& workspace)> head;
+  // There can be events of this name.
+  std::function<bool(std::string_view name)> knows;
+  // What such an event looks like, for who tries a hook out; `now` is in milliseconds.
+  std::function<WebhookEvent(std::string_view name, std::int64_t now)> example;
 };
 
 // A hook as its sender sees it.

@@ -327,6 +327,24 @@ void WebhookSender::conclude(const Work& work, AttemptResult result) {
   if (off) say_switched_off(hook, "too many deliveries failed");
 }
 
+Result<WebhookSender::Trial> WebhookSender::make_trial(
+    store::Transaction& transaction,
+    const std::string& workspace,
+    const std::string& id,
+    const std::string& event
+) const {
+  CORTEX_ASSIGN_OR_RETURN(const Webhook hook, find_webhook(transaction, workspace, id));
+  CORTEX_ASSIGN_OR_RETURN(
+      std::string sealed_secret, find_sealed_secret(transaction, workspace, id)
+  );
+  return Trial{
+      hook.id,
+      hook.url,
+      std::move(sealed_secret),
+      feed_.example(event.empty() ? hook.events.at(0) : event, unix_milliseconds())
+  };
+}
+
 void WebhookSender::try_out(Trial trial, std::function<void(Result<AttemptResult>)> done) {
   const auto shared = std::make_shared<Trial>(std::move(trial));
   const bool taken = pool_ && pool_->submit([this, shared, done] { done(attempt(*shared)); });

@@ -68,6 +68,7 @@ class WebhookSender {
   void wake();
 
   [[nodiscard]] const SecretBox& secrets() const { return box_; }
+  [[nodiscard]] const WebhookFeed& feed() const { return feed_; }
   // kInvalidArgument: it is no URL, or its address is written out and not one that may be told.
   [[nodiscard]] Status check_url(const std::string& url) const;
 
@@ -79,6 +80,14 @@ class WebhookSender {
     std::string sealed_secret;
     WebhookEvent event;
   };
+  // An example of the event, or of the first one that the hook is told of when `event` is empty.
+  // kNotFound: no such hook.
+  [[nodiscard]] Result<Trial> make_trial(
+      store::Transaction& transaction,
+      const std::string& workspace,
+      const std::string& id,
+      const std::string& event
+  ) const;
   void try_out(Trial trial, std::function<void(Result<AttemptResult>)> done);
 
   [[nodiscard]] WebhookCounts counts() const;

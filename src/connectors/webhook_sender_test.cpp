@@ -56,6 +56,10 @@ WebhookFeed test_feed() {
             const store::Rows rows, t.query("SELECT COALESCE(max(seq), 0) FROM happened")
         );
         return rows.integer(0, 0);
+      },
+      [](std::string_view name) { return name == "thing.happened"; },
+      [](std::string_view name, std::int64_t now) {
+        return WebhookEvent{now, std::string(name), R"({"example":true})"};
       }
   };
 }

@@ -27,7 +27,7 @@ KEPT = ("/api/2.0/mlflow", "/api/3.0/mlflow", "/api/v2/", "/get-artifact", "/mod
 READS = ("/search", "/get-latest-versions", "/presigned-download-url")
 OPEN = ("/mpu/parts/{upload}/{number}", "/server-info")
 # Who copies everything sees everything; who is told of changes, and where, is an operator's.
-WHOLE = ("/api/v2/backups", "/api/v2/blobs", "/api/2.0/mlflow/webhooks")
+WHOLE = ("/api/v2/backups", "/api/v2/blobs", "/api/v2/webhooks", "/api/2.0/mlflow/webhooks")
 
 
 def expected_scope(method, path):

@@ -282,6 +282,11 @@ Result<connectors::EventPage> read_page(
   return out;
 }
 
+connectors::WebhookEvent example_event(std::string_view name, std::int64_t now) {
+  const Example* example = find_example(name);
+  return make_event(now, name, now, "default", example == nullptr ? "{}" : example->data);
+}
+
 }  // namespace
 
 Result<std::string> webhook_event_name(std::string_view entity, std::string_view action) {
@@ -306,11 +311,6 @@ std::optional<connectors::WebhookEvent> webhook_event_of(
   return make_event(row.seq, told->name, entry.number("at"), entry.text("workspace"), told->data);
 }
 
-connectors::WebhookEvent example_event(std::string_view name, std::int64_t now) {
-  const Example* example = find_example(name);
-  return make_event(now, name, now, "default", example == nullptr ? "{}" : example->data);
-}
-
 connectors::WebhookFeed webhook_feed() {
   return {
       read_page,
@@ -319,7 +319,9 @@ connectors::WebhookFeed webhook_feed() {
             const registry::AuditHead head, registry::audit_head(transaction, workspace)
         );
         return head.seq;
-      }
+      },
+      [](std::string_view name) { return find_example(name) != nullptr; },
+      example_event
   };
 }
 

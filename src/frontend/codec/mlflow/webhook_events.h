@@ -43,9 +43,6 @@ struct WebhookEventParts {
 [[nodiscard]] std::optional<connectors::WebhookEvent> webhook_event_of(
     const registry::AuditRow& row, bool is_prompt
 );
-// An example of an event, for who tries a webhook out. Pure.
-[[nodiscard]] connectors::WebhookEvent example_event(std::string_view name, std::int64_t now);
-
 // The audit log of the registry as the log that webhooks are told of: whoever changed it, by
 // whichever API, the entry was written in the transaction of the change.
 [[nodiscard]] connectors::WebhookFeed webhook_feed();

@@ -88,11 +88,6 @@ Status check_secret(const std::string& secret) {
   return invalid_argument("Webhook secret is longer than 1000 bytes.");
 }
 
-// Where a hook that becomes active begins: whatever was before is not told.
-Result<std::int64_t> head_of(Transaction& transaction, const std::string& workspace) {
-  return webhook_feed().head(transaction, workspace);
-}
-
 Result<Plan> create_webhook(const Context& context, const Call& call) {
   if (context.webhooks == nullptr) return webhooks_off();
   connectors::NewWebhook wanted;
@@ -110,8 +105,9 @@ Result<Plan> create_webhook(const Context& context, const Call& call) {
   return Plan::write(
       [wanted = std::move(wanted),
        workspace = call.workspace,
+       &feed = context.webhooks->feed(),
        now = unix_milliseconds()](Transaction& transaction, std::string& body) -> Status {
-        CORTEX_ASSIGN_OR_RETURN(const std::int64_t cursor, head_of(transaction, workspace));
+        CORTEX_ASSIGN_OR_RETURN(const std::int64_t cursor, feed.head(transaction, workspace));
         CORTEX_ASSIGN_OR_RETURN(
             const Webhook made,
             connectors::create_webhook(transaction, workspace, wanted, cursor, now)
@@ -192,10 +188,12 @@ Result<Plan> update_webhook(const Context& context, const Call& call) {
   const std::string& id = call.path_value(0);
   CORTEX_ASSIGN_OR_RETURN(connectors::WebhookChange change, read_change(context, call, id));
   return Plan::write(
-      [change = std::move(change), id, workspace = call.workspace, now = unix_milliseconds()](
-          Transaction& transaction, std::string& body
-      ) -> Status {
-        CORTEX_ASSIGN_OR_RETURN(const std::int64_t cursor, head_of(transaction, workspace));
+      [change = std::move(change),
+       id,
+       workspace = call.workspace,
+       &feed = context.webhooks->feed(),
+       now = unix_milliseconds()](Transaction& transaction, std::string& body) -> Status {
+        CORTEX_ASSIGN_OR_RETURN(const std::int64_t cursor, feed.head(transaction, workspace));
         CORTEX_ASSIGN_OR_RETURN(
             const Webhook changed,
             connectors::update_webhook(transaction, workspace, id, change, cursor, now)
@@ -310,21 +308,13 @@ void try_out(const Context& context, const std::shared_ptr<Exchange>& exchange) 
   auto call = read_trial(exchange->request());
   if (!call.ok()) return fail(*exchange, call.status());
   auto trial = std::make_shared<connectors::WebhookSender::Trial>();
-  store::Store::Work work = [trial, wanted = *call](Transaction& transaction) -> Status {
+  connectors::WebhookSender* sender = context.webhooks;
+  store::Store::Work work = [sender, trial, wanted = *call](Transaction& transaction) -> Status {
     CORTEX_ASSIGN_OR_RETURN(
-        const Webhook webhook, connectors::find_webhook(transaction, wanted.workspace, wanted.id)
+        *trial, sender->make_trial(transaction, wanted.workspace, wanted.id, wanted.event)
     );
-    CORTEX_ASSIGN_OR_RETURN(
-        trial->sealed_secret,
-        connectors::find_sealed_secret(transaction, wanted.workspace, wanted.id)
-    );
-    trial->webhook_id = webhook.id;
-    trial->url = webhook.url;
-    const std::string& event = wanted.event.empty() ? webhook.events.at(0) : wanted.event;
-    trial->event = example_event(event, unix_milliseconds());
     return {};
   };
-  connectors::WebhookSender* sender = context.webhooks;
   context.store.read(std::move(work), [sender, trial, exchange](const Status& status) {
     if (!status.ok()) return fail(*exchange, status);
     sender->try_out(std::move(*trial), [exchange](const Result<connectors::AttemptResult>& result) {

@@ -10,7 +10,9 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include "connectors/webhook_sender.h"
 #include "frontend/codec/admin/openapi.h"
+#include "frontend/codec/mlflow/webhook_events.h"
 #include "frontend/codec/registry/registry_codec.h"
 #include "registry/catalog/catalog_schema.h"
 #include "store/artifact_store.h"
@@ -25,7 +27,8 @@ json::object description() {
   store::TemporaryStore store("sqlite", {registry::catalog_schema()});
   const auto artifacts = store::open_artifact_folder(store.folder() / "artifacts");
   CHECK(artifacts.ok(), "a folder for artifacts");
-  RegistryCodec codec(*store, **artifacts, {store.folder() / "backups", {}});
+  connectors::WebhookSender sender({}, *store, connectors::SecretBox({}), mlflow::webhook_feed());
+  RegistryCodec codec(*store, **artifacts, {store.folder() / "backups", {}, &sender});
   return json::parse(admin::openapi_document({codec.make_api()}, "1.2.3")).as_object();
 }
 
@@ -89,9 +92,10 @@ TEST(RegistryDescription, every_route_names_its_scope_and_its_own_error) {
   for (const auto& path : document.at("paths").as_object()) {
     for (const auto& operation : path.value().as_object()) {
       const json::object& route = operation.value().as_object();
-      const bool copies =
-          path.key().starts_with("/api/v2/backups") || path.key().starts_with("/api/v2/blobs");
-      const std::string scope = operation.key() == "get" && !copies ? "read" : "admin";
+      const bool guarded = path.key().starts_with("/api/v2/backups") ||
+                           path.key().starts_with("/api/v2/blobs") ||
+                           path.key().starts_with("/api/v2/webhooks");
+      const std::string scope = operation.key() == "get" && !guarded ? "read" : "admin";
       EXPECT_EQ(route.at("x-scope").as_string(), scope) << path.key();
       EXPECT_TRUE(route.at("responses").as_object().contains("default")) << path.key();
     }

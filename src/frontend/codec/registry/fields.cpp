@@ -134,13 +134,15 @@ std::optional<std::int64_t> Fields::integer(std::string_view name) const {
   return std::nullopt;
 }
 
-bool Fields::flag(std::string_view name) const {
+std::optional<bool> Fields::flag_if(std::string_view name) const {
   const json::value* value = node_->find(name);
-  if (value == nullptr) return false;
+  if (value == nullptr) return std::nullopt;
   if (value->is_bool()) return value->get_bool();
   node_->refuse(name, "must be true or false");
-  return false;
+  return std::nullopt;
 }
+
+bool Fields::flag(std::string_view name) const { return flag_if(name).value_or(false); }
 
 std::map<std::string, std::string> Fields::texts(std::string_view name) const {
   std::map<std::string, std::string> out;
@@ -151,6 +153,18 @@ std::map<std::string, std::string> Fields::texts(std::string_view name) const {
     const std::string key(as_std(member.key()));
     if (key.find('\0') != std::string::npos) node_->refuse(name, "holds a zero byte");
     out[key] = node_->text_of(std::string(name) + "." + key, member.value());
+  }
+  return out;
+}
+
+std::vector<std::string> Fields::text_list(std::string_view name) const {
+  std::vector<std::string> out;
+  const json::value* value = node_->find(name);
+  if (value == nullptr) return out;
+  if (!value->is_array()) return node_->refuse(name, "must be a list of texts"), out;
+  for (const json::value& item : value->get_array()) {
+    const std::string at = std::string(name) + "[" + std::to_string(out.size()) + "]";
+    out.push_back(node_->text_of(at, item));
   }
   return out;
 }

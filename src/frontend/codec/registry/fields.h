@@ -31,8 +31,10 @@ class Fields {
   [[nodiscard]] std::optional<std::string> text_if(std::string_view name) const;
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view name) const;
   [[nodiscard]] bool flag(std::string_view name) const;
-  // An object of texts, a list of objects; empty where there is none.
+  [[nodiscard]] std::optional<bool> flag_if(std::string_view name) const;
+  // An object of texts, a list of texts, a list of objects; empty where there is none.
   [[nodiscard]] std::map<std::string, std::string> texts(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> text_list(std::string_view name) const;
   [[nodiscard]] std::vector<Fields> items(std::string_view name) const;
   [[nodiscard]] std::optional<Fields> object(std::string_view name) const;
 

@@ -190,19 +190,29 @@ void finish_with_files(
   fail(*exchange, {}, full.with_retry_after(std::chrono::seconds(1)));
 }
 
+void finish_later(const ExchangePtr& exchange, const Plan::Later& later) {
+  later([exchange](const Status& status, Answer answer) {
+    if (!status.ok()) return fail(*exchange, answer, status);
+    succeed(*exchange, std::move(answer), false);
+  });
+}
+
 store::Store::Done make_done(
     const Context& context,
     ExchangePtr exchange,
     std::shared_ptr<Outcome> outcome,
-    Plan::Finish finish
+    Plan::Finish finish,
+    Plan::Later later
 ) {
   return [&context,
           exchange = std::move(exchange),
           outcome = std::move(outcome),
-          finish = std::move(finish)](const Status& status) {
+          finish = std::move(finish),
+          later = std::move(later)](const Status& status) {
     if (!status.ok()) return fail(*exchange, outcome->answer, status);
     context.replays_evicted += static_cast<std::uint64_t>(outcome->evicted);
     if (finish) return finish_with_files(context, exchange, outcome, finish);
+    if (later) return finish_later(exchange, later);
     succeed(*exchange, std::move(outcome->answer), outcome->replayed);
   };
 }
@@ -212,8 +222,9 @@ void run_plan(const Context& context, ExchangePtr exchange, Plan plan) {
   if (!key.ok()) return fail(*exchange, {}, key.status());
   auto outcome = std::make_shared<Outcome>();
   if (!plan.work) return finish_with_files(context, exchange, outcome, std::move(plan.finish));
-  store::Store::Done done =
-      make_done(context, std::move(exchange), outcome, std::move(plan.finish));
+  store::Store::Done done = make_done(
+      context, std::move(exchange), outcome, std::move(plan.finish), std::move(plan.later)
+  );
   if (!plan.changes) {
     return context.store.read(
         [outcome, work = std::move(plan.work)](store::Transaction& transaction) {
@@ -268,7 +279,8 @@ struct RegistryCodec::State {
             copies,
             [this](std::function<void()> read) { return submit(std::move(read)); },
             replays_evicted
-        } {}
+        },
+        webhooks(options.webhooks) {}
 
   bool submit(std::function<void()> read) {
     MutexLock lock(mutex);
@@ -278,6 +290,7 @@ struct RegistryCodec::State {
   BackupCopies copies;
   std::atomic<std::uint64_t> replays_evicted{0};
   const Context context;
+  connectors::WebhookSender* const webhooks;
   Mutex mutex;  // stop() comes from another thread than the works
   std::unique_ptr<ThreadPool> files GUARDED_BY(mutex
   ) = std::make_unique<ThreadPool>("files", 1, kFileReadsMax);
@@ -304,15 +317,18 @@ Api RegistryCodec::make_api() const {
   api.prefix = "/api/v2";
   api.error_body = error_text;
   api.schemas = registry_schemas();
-  for (auto routes :
-       {model_routes(),
-        version_routes(),
-        version_change_routes(),
-        alias_routes(),
-        policy_routes(),
-        compare_routes(),
-        audit_routes(),
-        backup_routes()}) {
+  std::vector<std::vector<RegistryRoute>> groups = {
+      model_routes(),
+      version_routes(),
+      version_change_routes(),
+      alias_routes(),
+      policy_routes(),
+      compare_routes(),
+      audit_routes(),
+      backup_routes()
+  };
+  if (state_->webhooks != nullptr) groups.push_back(webhook_routes(*state_->webhooks));
+  for (std::vector<RegistryRoute>& routes : groups) {
     for (RegistryRoute& route : routes) {
       api.routes.push_back(mounted(state_->context, std::move(route)));
     }

@@ -9,19 +9,24 @@
 #include "store/replay_log.h"
 #include "store/store.h"
 
+namespace cortex::connectors {
+class WebhookSender;
+}
+
 namespace cortex::frontend::registry_api {
 
 struct RegistryOptions {
   // A folder of its own, made when it is needed, for a copy of the database that is being fetched.
   std::filesystem::path backups;
   store::ReplayLimits replays;
+  connectors::WebhookSender* webhooks = nullptr;  // outlives the codec; null: no routes of them
 };
 
 // Our own REST API of the registry, below /api/v2: models, versions, aliases with their history and
-// rollback, comparison, the audit log, and backups. A request is parsed on the connection's thread,
-// its work runs on the store's threads, and no other thread waits for the database. Store and
-// artifacts outlive the codec; the codec outlives the server that its Api is mounted on, and the
-// works that it gave to the store. Thread-safe.
+// rollback, comparison, the audit log, backups, and webhooks. A request is parsed on the
+// connection's thread, its work runs on the store's threads, and no other thread waits for the
+// database. Store and artifacts outlive the codec; the codec outlives the server that its Api is
+// mounted on, and the works that it gave to the store. Thread-safe.
 class RegistryCodec {
  public:
   RegistryCodec(

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/registry/registry_codec.h"
 
-#include <functional>
-#include <future>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,206 +9,32 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "frontend/codec/testing/fake_exchange.h"
-#include "frontend/http/route_table.h"
-#include "frontend/http/target.h"
-#include "registry/catalog/catalog_schema.h"
-#include "registry/signing/signature_policy.h"
-#include "store/artifact_index.h"
-#include "store/replay_log.h"
-#include "store/testing/temporary_store.h"
-#include "tracking/experiments.h"
-#include "tracking/logged_models.h"
-#include "tracking/runs.h"
-#include "tracking/tracking_schema.h"
+#include "frontend/codec/registry/testing/codec_fixture.h"
 
 namespace cortex::frontend::registry_api {
 namespace {
 
-namespace json = boost::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// An answer that comes from another thread.
-class WaitingExchange final : public Exchange {
- public:
-  explicit WaitingExchange(HttpRequest request) : request_(std::move(request)) {}
-  [[nodiscard]] const HttpRequest& request() const override { return request_; }
-  [[nodiscard]] RequestRecord& record() override { return record_; }
-  void post(std::function<void()> work) override { work(); }
-  void reply(HttpReply reply) override { reply_.set_value(std::move(reply)); }
-  void fail(const Status& status) override { CHECK(false, status.to_string().c_str()); }
-  void begin_stream(HttpReply) override { CHECK(false, "not a streamed route"); }
-  [[nodiscard]] bool write(std::string) override { return false; }
-  void on_writable(std::function<void()>) override {}
-  void end_stream() override {}
-  void on_disconnect(std::function<void()>) override {}
-
-  HttpReply wait() { return reply_.get_future().get(); }
-
- private:
-  HttpRequest request_;
-  RequestRecord record_;
-  std::promise<HttpReply> reply_;
-};
-
-struct Answer {
-  HttpReply reply;
-  json::value body;
-
-  [[nodiscard]] int status() const { return reply.status; }
-  [[nodiscard]] std::string header(std::string_view name) const {
-    for (const auto& [key, value] : reply.headers) {
-      if (key == name) return value;
-    }
-    return {};
-  }
-  // The value at a JSON pointer as text, "" when there is none.
-  [[nodiscard]] std::string at(std::string_view pointer) const {
-    json::error_code error;
-    const json::value* found = body.find_pointer({pointer.data(), pointer.size()}, error);
-    if (found == nullptr) return {};
-    return found->is_string() ? std::string(found->get_string()) : json::serialize(*found);
-  }
-};
-
-using Headers = std::vector<std::pair<std::string, std::string>>;
-
-class RegistryCodecTest : public ::testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override {
-    if (!store::TemporaryStore::available(GetParam())) GTEST_SKIP() << "no such store here";
-    store_ = std::make_unique<store::TemporaryStore>(
-        GetParam(),
-        std::vector<store::Schema>{
-            registry::catalog_schema(),
-            registry::signing_schema(),
-            tracking::tracking_schema(),
-            store::artifact_schema(),
-            store::replay_schema()
-        }
-    );
-    auto folder = store::open_artifact_folder(store_->folder() / "artifacts");
-    ASSERT_TRUE(folder.ok()) << folder.status().to_string();
-    artifacts_ = std::move(*folder);
-    codec_ = std::make_unique<RegistryCodec>(
-        **store_, *artifacts_, RegistryOptions{store_->folder() / "backups", {}}
-    );
-    auto table = RouteTable::build({codec_->make_api()});
-    ASSERT_TRUE(table.ok()) << table.status().to_string();
-    table_ = std::make_unique<RouteTable>(std::move(*table));
-    log_models();
-  }
-  void TearDown() override {
-    codec_.reset();
-    store_.reset();
-  }
-
-  // Two runs, each with a logged model that has an MLmodel.
-  void log_models() {
-    const Status status = (*store_)->write_and_wait([&](store::Transaction& t) -> Status {
-      sources_.clear();
-      CORTEX_RETURN_IF_ERROR(
-          tracking::ensure_default_experiment(t, "default", "mlflow-artifacts:", 1)
-      );
-      for (const std::string& shape : {std::string("4"), std::string("8")}) {
-        CORTEX_ASSIGN_OR_RETURN(const tracking::Run run, tracking::create_run(t, "default", {}));
-        tracking::LogBatch batch;
-        batch.params = {{"depth", shape}};
-        batch.metrics = {{"auc", std::stod(shape) / 10, 1, 0, "", "", "", ""}};
-        CORTEX_RETURN_IF_ERROR(tracking::log_batch(t, "default", run.info.run_id, batch));
-        const std::string folder =
-            run.info.artifact_uri.substr(std::string("mlflow-artifacts:/").size()) + "/model";
-        const store::Blob blob = put_file(
-            "run_id: " + run.info.run_id + "\nflavors: {onnx: {data: model.onnx}}\n" +
-            "signature: {inputs: '[" + shape + "]'}\n"
-        );
-        CORTEX_RETURN_IF_ERROR(store::put_artifact(t, "default", folder + "/MLmodel", blob));
-        sources_.push_back("runs:/" + run.info.run_id + "/model");
-      }
-      return {};
-    });
-    ASSERT_TRUE(status.ok()) << status.to_string();
-  }
-
-  store::Blob put_file(const std::string& text) {
-    auto writer = artifacts_->begin();
-    CHECK(writer.ok(), "a blob begins");
-    CHECK((*writer)->write(std::as_bytes(std::span(text))).ok(), "a blob is written");
-    return *(*writer)->finish();
-  }
-
-  // `target` as a client sends it, escapes and query included.
-  Answer send(Method method, std::string_view target, std::string_view body, Headers headers) {
-    const auto parts = split_target(target);
-    const RouteMatch match = table_->match(method, parts->path);
-    CHECK(match.route != nullptr, "a route for the path");
-    HttpRequest request;
-    request.method = method;
-    CHECK(percent_decode(parts->path, request.path), "a good path");
-    request.query = parts->query;
-    request.path_values = match.values;
-    request.principal.key = "ada";
-    request.body = frontend::testing::body_of(body);
-    request.headers = std::move(headers);
-    request.headers.emplace_back("content-type", "application/json");
-    const auto exchange = std::make_shared<WaitingExchange>(std::move(request));
-    match.route->handler(exchange);
-    Answer answer{exchange->wait(), {}};
-    const bool is_json = answer.reply.content_type == "application/json";
-    if (is_json && !answer.reply.body.empty()) answer.body = json::parse(answer.reply.body);
-    return answer;
-  }
-  Answer get(std::string_view target, Headers headers = {}) {
-    return send(Method::kGet, target, "", std::move(headers));
-  }
-  Answer post(std::string_view target, std::string_view body, Headers headers = {}) {
-    return send(Method::kPost, target, body, std::move(headers));
-  }
-  Answer put(std::string_view target, std::string_view body, Headers headers = {}) {
-    return send(Method::kPut, target, body, std::move(headers));
-  }
-  Answer remove(std::string_view target, Headers headers = {}) {
-    return send(Method::kDelete, target, "", std::move(headers));
-  }
-
-  // The model "churn" with two versions.
-  void make_versions() {
-    ASSERT_EQ(post("/api/v2/registry/models", R"({"name":"churn"})").status(), 201);
-    for (const std::string& source : sources_) {
-      const Answer made = post(
-          "/api/v2/registry/models/churn/versions",
-          json::serialize(json::object{{"source", source}, {"increment", "minor"}})
-      );
-      ASSERT_EQ(made.status(), 201) << made.reply.body;
-    }
-  }
-
-  std::unique_ptr<store::TemporaryStore> store_;
-  std::unique_ptr<store::ArtifactStore> artifacts_;
-  std::unique_ptr<RegistryCodec> codec_;
-  std::unique_ptr<RouteTable> table_;
-  std::vector<std::string> sources_;
-};
 
 constexpr std::string_view kModels = "/api/v2/registry/models";
 constexpr std::string_view kChampion = "/api/v2/registry/models/churn/aliases/champion";
 
 TEST_P(RegistryCodecTest, a_model_is_made_read_changed_and_deleted) {
-  const Answer made = post(kModels, R"({"name":"churn","tags":{"team":"a"},"reason":"new"})");
+  const Reply made = post(kModels, R"({"name":"churn","tags":{"team":"a"},"reason":"new"})");
   EXPECT_EQ(made.status(), 201);
   EXPECT_EQ(made.header("Location"), "/api/v2/registry/models/churn");
   EXPECT_EQ(made.at("/created_by"), "ada");
   EXPECT_EQ(post(kModels, R"({"name":"churn"})").status(), 409);
 
-  const Answer read = get("/api/v2/registry/models/churn");
+  const Reply read = get("/api/v2/registry/models/churn");
   EXPECT_EQ(read.at("/tags/team"), "a");
   EXPECT_EQ(read.header("ETag"), made.header("ETag"));
   EXPECT_EQ(
       get("/api/v2/registry/models/churn", {{"if-none-match", read.header("ETag")}}).status(), 304
   );
 
-  const Answer changed = send(
+  const Reply changed = send(
       Method::kPatch,
       "/api/v2/registry/models/churn",
       R"({"description":"d","name":"attrition"})",
@@ -220,7 +43,7 @@ TEST_P(RegistryCodecTest, a_model_is_made_read_changed_and_deleted) {
   EXPECT_EQ(changed.status(), 200) << changed.reply.body;
   EXPECT_EQ(changed.at("/name"), "attrition");
   EXPECT_EQ(changed.at("/description"), "d");
-  const Answer stale =
+  const Reply stale =
       remove("/api/v2/registry/models/attrition", {{"if-match", read.header("ETag")}});
   EXPECT_EQ(stale.status(), 412);
   EXPECT_EQ(stale.header("ETag"), changed.header("ETag"));
@@ -235,13 +58,13 @@ TEST_P(RegistryCodecTest, an_alias_asks_for_signatures) {
   ASSERT_EQ(post(kModels, R"({"name":"churn"})").status(), 201);
   EXPECT_EQ(get(kPolicies).body.at("policies").as_array().size(), 0u);
 
-  const Answer set = put(policy, R"({"policy":"require","reason":"audit"})");
+  const Reply set = put(policy, R"({"policy":"require","reason":"audit"})");
   EXPECT_EQ(set.status(), 200) << set.reply.body;
   EXPECT_EQ(set.at("/policy"), "require");
   EXPECT_EQ(get(kPolicies).at("/policies/0/alias"), "champion");
   EXPECT_EQ(get(kPolicies).at("/policies/0/policy"), "require");
 
-  const Answer refused = put(policy, R"({"policy":"maybe"})");
+  const Reply refused = put(policy, R"({"policy":"maybe"})");
   EXPECT_EQ(refused.status(), 400);
   EXPECT_NE(refused.reply.body.find("off, warn or require"), std::string::npos);
   EXPECT_EQ(put(policy, R"({})").status(), 400);
@@ -252,7 +75,7 @@ TEST_P(RegistryCodecTest, an_alias_asks_for_signatures) {
 
 TEST_P(RegistryCodecTest, names_travel_percent_encoded) {
   ASSERT_EQ(post(kModels, R"({"name":"a b%é@?"})").status(), 201);
-  const Answer read = get("/api/v2/registry/models/a%20b%25%C3%A9%40%3F");
+  const Reply read = get("/api/v2/registry/models/a%20b%25%C3%A9%40%3F");
   EXPECT_EQ(read.status(), 200);
   EXPECT_EQ(read.at("/name"), "a b%é@?");
   // Reaches the registry, whose rule names it.
@@ -265,9 +88,9 @@ TEST_P(RegistryCodecTest, versions_have_numbers_and_semantic_versions) {
   EXPECT_EQ(get("/api/v2/registry/models/churn/versions/1.1.0").at("/version"), "2");
   EXPECT_EQ(get("/api/v2/registry/models/churn/versions/3").status(), 404);
   EXPECT_EQ(get("/api/v2/registry/models/churn/versions/x").status(), 400);
-  const Answer list = get("/api/v2/registry/models/churn/versions?limit=1");
+  const Reply list = get("/api/v2/registry/models/churn/versions?limit=1");
   EXPECT_EQ(list.at("/versions/0/version"), "2");
-  const Answer rest =
+  const Reply rest =
       get("/api/v2/registry/models/churn/versions?limit=1&page_token=" + list.at("/next_page_token")
       );
   EXPECT_EQ(rest.at("/versions/0/version"), "1") << rest.reply.body;
@@ -303,21 +126,21 @@ TEST_P(RegistryCodecTest, lineage_leads_from_the_oldest_baseline) {
           .status(),
       204
   );
-  const Answer lineage = get(two + "/lineage");
+  const Reply lineage = get(two + "/lineage");
   EXPECT_EQ(lineage.at("/chain/0/version"), "1");
   EXPECT_EQ(lineage.at("/chain/1/datasets/0/context"), "training");
-  const Answer cycle = put("/api/v2/registry/models/churn/versions/1/baseline", R"({"version":2})");
+  const Reply cycle = put("/api/v2/registry/models/churn/versions/1/baseline", R"({"version":2})");
   EXPECT_EQ(cycle.status(), 409) << cycle.reply.body;
 }
 
 TEST_P(RegistryCodecTest, an_alias_moves_only_for_who_knows_where_it_stands) {
   make_versions();
-  const Answer set = put(kChampion, R"({"version":1,"reason":"first"})", {{"if-none-match", "*"}});
+  const Reply set = put(kChampion, R"({"version":1,"reason":"first"})", {{"if-none-match", "*"}});
   EXPECT_EQ(set.status(), 200) << set.reply.body;
   EXPECT_EQ(put(kChampion, R"({"version":2})", {{"if-none-match", "*"}}).status(), 412);
-  const Answer moved = put(kChampion, R"({"version":2})", {{"if-match", set.header("ETag")}});
+  const Reply moved = put(kChampion, R"({"version":2})", {{"if-match", set.header("ETag")}});
   EXPECT_EQ(moved.status(), 200);
-  const Answer stale = put(kChampion, R"({"version":1})", {{"if-match", set.header("ETag")}});
+  const Reply stale = put(kChampion, R"({"version":1})", {{"if-match", set.header("ETag")}});
   EXPECT_EQ(stale.status(), 412);
   EXPECT_EQ(stale.header("ETag"), moved.header("ETag"));
   EXPECT_EQ(get(kChampion).header("ETag"), moved.header("ETag"));
@@ -338,16 +161,16 @@ TEST_P(RegistryCodecTest, a_rollback_is_one_call_and_everything_is_remembered) {
   ASSERT_EQ(put(kChampion, R"({"version":1,"reason":"first"})").status(), 200);
   ASSERT_EQ(put(kChampion, R"({"version":2})", {{"x-cortex-reason", "better"}}).status(), 200);
   const std::string path = std::string(kChampion) + "/rollback";
-  const Answer back = post(path, R"({"reason":"it was not"})");
+  const Reply back = post(path, R"({"reason":"it was not"})");
   EXPECT_EQ(back.at("/to"), "1");
   EXPECT_EQ(back.at("/action"), "rolled_back");
   EXPECT_EQ(get(kChampion).at("/version"), "1");
 
-  const Answer history = get(std::string(kChampion) + "/history?limit=2");
+  const Reply history = get(std::string(kChampion) + "/history?limit=2");
   EXPECT_EQ(history.at("/changes/0/reason"), "it was not");
   EXPECT_EQ(history.at("/changes/0/by"), "ada");
   EXPECT_EQ(history.at("/changes/1/reason"), "better");
-  const Answer rest = get(std::string(kChampion) + "/history?before=" + history.at("/next_before"));
+  const Reply rest = get(std::string(kChampion) + "/history?before=" + history.at("/next_before"));
   EXPECT_EQ(rest.at("/changes/0/reason"), "first");
   EXPECT_EQ(rest.at("/next_before"), "");
   EXPECT_EQ(post("/api/v2/registry/models/churn/aliases/other/rollback", "").status(), 404);
@@ -355,12 +178,12 @@ TEST_P(RegistryCodecTest, a_rollback_is_one_call_and_everything_is_remembered) {
 
 TEST_P(RegistryCodecTest, several_aliases_change_all_or_none) {
   make_versions();
-  const Answer both = post("/api/v2/registry/aliases", R"({"changes":[
+  const Reply both = post("/api/v2/registry/aliases", R"({"changes":[
       {"model":"churn","alias":"champion","version":2,"expected_version":0},
       {"model":"churn","alias":"previous","version":1}]})");
   EXPECT_EQ(both.status(), 200) << both.reply.body;
   EXPECT_EQ(both.at("/changes/1/to"), "1");
-  const Answer conflict = post("/api/v2/registry/aliases", R"({"changes":[
+  const Reply conflict = post("/api/v2/registry/aliases", R"({"changes":[
       {"model":"churn","alias":"previous","version":2},
       {"model":"churn","alias":"champion","version":1,"expected_version":1}]})");
   EXPECT_EQ(conflict.status(), 409);
@@ -369,7 +192,7 @@ TEST_P(RegistryCodecTest, several_aliases_change_all_or_none) {
       post("/api/v2/registry/aliases", R"({"changes":[{"model":"churn","alias":"a"}]})").status(),
       400
   );
-  const Answer gone = post(
+  const Reply gone = post(
       "/api/v2/registry/aliases",
       R"({"changes":[{"model":"churn","alias":"previous","version":null}]})"
   );
@@ -382,8 +205,8 @@ TEST_P(RegistryCodecTest, a_request_with_a_key_is_done_once) {
   ASSERT_EQ(put(kChampion, R"({"version":2})").status(), 200);
   const std::string path = std::string(kChampion) + "/rollback";
   const Headers key = {{"idempotency-key", "k-1"}};
-  const Answer first = post(path, R"({"reason":"bad"})", key);
-  const Answer second = post(path, R"({"reason":"bad"})", key);
+  const Reply first = post(path, R"({"reason":"bad"})", key);
+  const Reply second = post(path, R"({"reason":"bad"})", key);
   EXPECT_EQ(first.status(), 200);
   EXPECT_EQ(second.reply.body, first.reply.body);
   EXPECT_EQ(second.header("ETag"), first.header("ETag"));
@@ -394,9 +217,9 @@ TEST_P(RegistryCodecTest, a_request_with_a_key_is_done_once) {
   // A failed request leaves its key free.
   const Headers other = {{"idempotency-key", "k-2"}};
   EXPECT_EQ(post(kModels, R"({"name":"churn"})", other).status(), 409);
-  const Answer made = post(kModels, R"({"name":"new"})", other);
+  const Reply made = post(kModels, R"({"name":"new"})", other);
   EXPECT_EQ(made.status(), 201);
-  const Answer again = post(kModels, R"({"name":"new"})", other);
+  const Reply again = post(kModels, R"({"name":"new"})", other);
   EXPECT_EQ(again.status(), 201);
   EXPECT_EQ(again.header("Location"), made.header("Location"));
   EXPECT_EQ(post(kModels, R"({"name":"x"})", {{"idempotency-key", "a b"}}).status(), 400);
@@ -405,7 +228,7 @@ TEST_P(RegistryCodecTest, a_request_with_a_key_is_done_once) {
 TEST_P(RegistryCodecTest, compares_facts_and_files_of_two_versions) {
   make_versions();
   ASSERT_EQ(put(kChampion, R"({"version":2})").status(), 200);
-  const Answer difference = get("/api/v2/registry/models/churn/compare?left=1&right=%40champion");
+  const Reply difference = get("/api/v2/registry/models/churn/compare?left=1&right=%40champion");
   EXPECT_EQ(difference.status(), 200) << difference.reply.body;
   EXPECT_EQ(difference.at("/parameters/0/right"), "8");
   EXPECT_EQ(difference.at("/metrics/0/name"), "auc");
@@ -420,11 +243,11 @@ TEST_P(RegistryCodecTest, compares_facts_and_files_of_two_versions) {
 
 TEST_P(RegistryCodecTest, the_audit_log_is_read_in_pages_and_verified) {
   make_versions();
-  const Answer page = get("/api/v2/audit?limit=2");
+  const Reply page = get("/api/v2/audit?limit=2");
   EXPECT_EQ(page.at("/events/0/seq"), "1");
   EXPECT_THAT(page.at("/events/0/event"), HasSubstr("model.created"));
   EXPECT_EQ(get("/api/v2/audit?after=" + page.at("/next_after")).at("/events/0/seq"), "3");
-  const Answer verdict = get("/api/v2/audit/verify");
+  const Reply verdict = get("/api/v2/audit/verify");
   EXPECT_EQ(verdict.at("/valid"), "true");
   EXPECT_EQ(verdict.at("/seq"), "3");
   const std::string known = "?seq=3&hash=" + verdict.at("/hash");
@@ -440,7 +263,7 @@ TEST_P(RegistryCodecTest, the_audit_log_is_read_in_pages_and_verified) {
 
 TEST_P(RegistryCodecTest, the_database_is_copied_and_fetched_in_pieces) {
   make_versions();
-  const Answer copy = post("/api/v2/backups", "");
+  const Reply copy = post("/api/v2/backups", "");
   if (GetParam() != "sqlite") {
     EXPECT_EQ(copy.status(), 501);
     return;
@@ -453,13 +276,13 @@ TEST_P(RegistryCodecTest, the_database_is_copied_and_fetched_in_pieces) {
   EXPECT_EQ(get(content + "?offset=" + copy.at("/size")).reply.body, "");
   EXPECT_EQ(get(content + "?limit=100000000").status(), 400);
 
-  const Answer blobs = get("/api/v2/blobs");
+  const Reply blobs = get("/api/v2/blobs");
   const std::string blob = "/api/v2/blobs/" + blobs.at("/blobs/0/digest");
   EXPECT_EQ(get(blob + "?limit=6").reply.body, "run_id");
   EXPECT_EQ(get("/api/v2/blobs/" + std::string(64, '0')).status(), 404);
   EXPECT_EQ(get("/api/v2/blobs/..%2Fcortex.db").status(), 400);
 
-  const Answer newer = post("/api/v2/backups", "");
+  const Reply newer = post("/api/v2/backups", "");
   EXPECT_EQ(get(content).status(), 404);
   EXPECT_EQ(remove(newer.header("Location")).status(), 204);
   EXPECT_EQ(remove(newer.header("Location")).status(), 404);
@@ -467,9 +290,10 @@ TEST_P(RegistryCodecTest, the_database_is_copied_and_fetched_in_pieces) {
 
 TEST_P(RegistryCodecTest, every_change_asks_for_admin_and_every_read_for_read) {
   for (const Route& route : codec_->make_api().routes) {
-    const bool copies =
-        route.pattern.starts_with("/backups") || route.pattern.starts_with("/blobs");
-    const bool reads = route.method == Method::kGet && !copies;
+    const bool guarded = route.pattern.starts_with("/backups") ||
+                         route.pattern.starts_with("/blobs") ||
+                         route.pattern.starts_with("/webhooks");
+    const bool reads = route.method == Method::kGet && !guarded;
     const Scope expected = reads ? Scope::kRead : Scope::kAdmin;
     EXPECT_EQ(route.scope, expected) << method_name(route.method) << " " << route.pattern;
   }

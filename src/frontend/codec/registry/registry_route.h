@@ -19,6 +19,10 @@
 #include "store/replay_log.h"
 #include "store/store.h"
 
+namespace cortex::connectors {
+class WebhookSender;
+}
+
 namespace cortex::frontend::registry_api {
 
 // What a request comes to. An error leaves with the HTTP status of its code, unless `status` names
@@ -59,19 +63,24 @@ struct Call {
 
 // What a parsed request comes to: work in the database that writes the answer. The answer is empty
 // when the work begins, also when it begins again. It runs on a thread of the store's and owns all
-// it captured. `finish`, if there is one, runs behind a read on a thread that may wait for a disk.
+// it captured. Behind a read that went well, one of two may make the answer: `finish`, on a thread
+// that may wait for a disk, or `later`, which must not block.
 struct Plan {
   using Work = std::function<Status(store::Transaction& transaction, Answer& answer)>;
   using Finish = std::function<Status(const Context& context, Answer& answer)>;
+  // Called once, on any thread.
+  using Done = std::function<void(const Status& status, Answer answer)>;
+  using Later = std::function<void(Done done)>;
 
   bool changes = false;
-  Work work;
-  Finish finish;
+  Work work = {};
+  Finish finish = {};
+  Later later = {};
 
-  [[nodiscard]] static Plan read(Work work) { return {false, std::move(work), nullptr}; }
+  [[nodiscard]] static Plan read(Work work) { return {false, std::move(work)}; }
   // Nothing of it needs the database.
   [[nodiscard]] static Plan files(Finish finish) { return {false, nullptr, std::move(finish)}; }
-  [[nodiscard]] static Plan write(Work work) { return {true, std::move(work), nullptr}; }
+  [[nodiscard]] static Plan write(Work work) { return {true, std::move(work)}; }
 };
 
 // Parses a request and plans its answer; faults of fields and query that it does not look at are
@@ -99,12 +108,17 @@ struct RegistryRoute {
 [[nodiscard]] std::vector<RegistryRoute> compare_routes();
 [[nodiscard]] std::vector<RegistryRoute> audit_routes();
 [[nodiscard]] std::vector<RegistryRoute> backup_routes();
+// The sender outlives the routes.
+[[nodiscard]] std::vector<RegistryRoute> webhook_routes(connectors::WebhookSender& sender);
 
 // What the routes above name.
 [[nodiscard]] std::span<const Schema> registry_schemas();
 [[nodiscard]] std::span<const RouteParameter> page_parameters(
 );  // filter, order_by, limit, page_token
+[[nodiscard]] std::span<const RouteParameter> token_parameters();  // limit, page_token
 [[nodiscard]] std::span<const RouteParameter> known_parameters();  // If-None-Match of a read
+[[nodiscard]] std::span<const RouteParameter> match_parameters();  // If-Match, If-None-Match
+[[nodiscard]] std::span<const RouteParameter> once_parameters();   // Idempotency-Key
 [[nodiscard]] std::span<const RouteParameter> change_parameters(
 );  // If-Match, If-None-Match, the reason
 [[nodiscard]] std::span<const RouteParameter> replay_parameters();   // Idempotency-Key, the reason

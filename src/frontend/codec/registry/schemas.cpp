@@ -201,6 +201,55 @@ constexpr Schema kSchemas[] = {
       "blobs":{"type":"array","items":{"type":"object","properties":{"digest":{"type":"string"},
         "size":{"type":"integer"}}}},"next_after":{"type":"string"}}})"),
     Schema{"Octets", "application/octet-stream", false, R"({"type":"string","format":"binary"})"},
+    json_schema(
+        "RegistryWebhook",
+        R"({"type":"object","required":["id","name","url","events","active","created_at","updated_at"],"properties":{
+      "id":{"type":"string"},"name":{"type":"string"},"description":{"type":"string"},"url":{"type":"string"},
+      "events":{"type":"array","items":{"type":"string"}},"active":{"type":"boolean"},
+      "status_message":{"type":"string","description":"Why it was switched off."},
+      "created_at":{"type":"integer"},"updated_at":{"type":"integer"}}})"
+    ),
+    json_schema(
+        "RegistryWebhookPage",
+        R"({"type":"object","required":["webhooks","next_page_token"],"properties":{
+      "webhooks":{"type":"array","items":{"$ref":"#/components/schemas/RegistryWebhook"}},
+      "next_page_token":{"type":"string"}}})"
+    ),
+    json_schema(
+        "RegistryNewWebhook",
+        R"({"type":"object","required":["name","url","events"],"additionalProperties":false,"properties":{
+      "name":{"type":"string"},"url":{"type":"string"},"description":{"type":"string"},
+      "events":{"type":"array","minItems":1,"items":{"type":"string"},
+        "description":"Such as model_version_alias.created."},
+      "secret":{"type":"string","maxLength":1000,"description":"Signs what is sent; never given out."},
+      "active":{"type":"boolean","default":true}}})"
+    ),
+    json_schema(
+        "RegistryWebhookChange", R"({"type":"object","additionalProperties":false,"properties":{
+      "name":{"type":"string"},"url":{"type":"string"},"description":{"type":"string"},
+      "events":{"type":"array","minItems":1,"items":{"type":"string"}},
+      "secret":{"type":"string","maxLength":1000,"description":"Empty: no longer signed."},
+      "active":{"type":"boolean"}}})"
+    ),
+    json_schema("RegistryDeliveryPage", R"({"type":"object","required":["deliveries"],"properties":{
+      "deliveries":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},
+        "seq":{"type":"integer"},"event":{"type":"string"},"status":{"enum":["pending","delivered","failed"]},
+        "attempts":{"type":"integer"},"first_attempt_at":{"type":"integer"},"last_attempt_at":{"type":"integer"},
+        "next_attempt_at":{"type":"integer"},"response_status":{"type":"integer"},
+        "response_body":{"type":"string","description":"Its first KiB."},"error":{"type":"string"},
+        "duration_ms":{"type":"integer"}}}},
+      "next_before":{"type":"integer"}}})"),
+    json_schema(
+        "RegistryWebhookTest", R"({"type":"object","additionalProperties":false,"properties":{
+      "event":{"type":"string","description":"The first one of the webhook unless it is named."}}})"
+    ),
+    json_schema(
+        "RegistryWebhookTrial",
+        R"({"type":"object","required":["delivered","duration_ms"],"properties":{
+      "delivered":{"type":"boolean","description":"The receiver answered with 2xx."},
+      "response_status":{"type":"integer"},"response_body":{"type":"string"},"error":{"type":"string"},
+      "duration_ms":{"type":"integer"}}})"
+    ),
     json_schema("AuditPage", R"({"type":"object","required":["events"],"properties":{
       "events":{"type":"array","items":{"type":"object","properties":{"seq":{"type":"integer"},
         "prev_hash":{"type":"string"},"hash":{"type":"string"},
@@ -227,6 +276,16 @@ constexpr RouteParameter kIfNoneMatch{
     "If-None-Match", "header", "*: only if there is none yet, else 412.", kText
 };
 
+constexpr RouteParameter kToken{
+    "page_token", "query", "next_page_token of the page before.", kText
+};
+constexpr RouteParameter kOnce{
+    "Idempotency-Key",
+    "header",
+    "The same request with the same key is done once; another request is 422.",
+    R"({"type":"string","maxLength":255})"
+};
+
 constexpr RouteParameter kPageParameters[] = {
     {"filter", "query", "Comparisons in MLflow's language, joined by AND.", kText},
     {"order_by",
@@ -234,20 +293,16 @@ constexpr RouteParameter kPageParameters[] = {
      "Repeated: a column, then ASC or DESC.",
      R"({"type":"array","items":{"type":"string"}})"},
     kLimit,
-    {"page_token", "query", "next_page_token of the page before.", kText},
+    kToken,
 };
+constexpr RouteParameter kTokenParameters[] = {kLimit, kToken};
+constexpr RouteParameter kMatchParameters[] = {kIfMatch, kIfNoneMatch};
+constexpr RouteParameter kOnceParameters[] = {kOnce};
 constexpr RouteParameter kKnownParameters[] = {
     {"If-None-Match", "header", "Entity tags that the client has: 304.", kText},
 };
 constexpr RouteParameter kChangeParameters[] = {kIfMatch, kIfNoneMatch, kReason};
-constexpr RouteParameter kReplayParameters[] = {
-    {"Idempotency-Key",
-     "header",
-     "The same request with the same key is done once; another request is 422.",
-     R"({"type":"string","maxLength":255})"},
-    kIfMatch,
-    kReason,
-};
+constexpr RouteParameter kReplayParameters[] = {kOnce, kIfMatch, kReason};
 constexpr RouteParameter kReasonParameters[] = {kReason};
 constexpr RouteParameter kHistoryParameters[] = {
     {"before", "query", "Changes before this one; next_before of the page before.", kSeqSchema},
@@ -283,6 +338,9 @@ constexpr RouteParameter kBlobParameters[] = {
 
 std::span<const Schema> registry_schemas() { return kSchemas; }
 std::span<const RouteParameter> page_parameters() { return kPageParameters; }
+std::span<const RouteParameter> token_parameters() { return kTokenParameters; }
+std::span<const RouteParameter> match_parameters() { return kMatchParameters; }
+std::span<const RouteParameter> once_parameters() { return kOnceParameters; }
 std::span<const RouteParameter> known_parameters() { return kKnownParameters; }
 std::span<const RouteParameter> change_parameters() { return kChangeParameters; }
 std::span<const RouteParameter> replay_parameters() { return kReplayParameters; }

@@ -26,6 +26,7 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   detail::add_serve_command(top);
   detail::add_models_command(top);
   detail::add_registry_command(top);
+  detail::add_webhooks_command(top);
   detail::add_experiments_command(top);
   detail::add_runs_command(top);
   detail::add_artifacts_command(top);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
-#include <functional>
 #include <ostream>
 
 #include <boost/json/object.hpp>
@@ -8,6 +7,7 @@
 
 #include "cli/detail/context.h"
 #include "cli/detail/json.h"
+#include "cli/detail/listing.h"
 #include "cli/detail/server_call.h"
 #include "cli/detail/table.h"
 
@@ -41,11 +41,6 @@ std::string alias_target(const RegistryFlags& flags) {
   return model_target(flags.model) + "/aliases/" + net::path_segment(flags.alias);
 }
 
-std::int64_t integer_member(const json::value& value, std::string_view name) {
-  const json::value* found = member(value, name);
-  return found != nullptr && found->is_int64() ? found->get_int64() : 0;
-}
-
 // "champion, previous" of a list or of the names of an object.
 std::string names_text(const json::value* value) {
   std::string out;
@@ -60,6 +55,16 @@ std::string names_text(const json::value* value) {
     }
   }
   return out;
+}
+
+std::function<std::string(const json::value&)> names_of(std::string name) {
+  return
+      [name = std::move(name)](const json::value& item) { return names_text(member(item, name)); };
+}
+
+std::string status_of_version(const json::value& version) {
+  const bool deprecated = member(version, "deprecated") != nullptr;
+  return cell(member(version, "status")) + (deprecated ? ", deprecated" : "");
 }
 
 Result<std::int64_t> parse_version(const std::string& text, std::int64_t least) {
@@ -82,15 +87,10 @@ class RegistryCalls {
     return show_list(
         target,
         "models",
-        {"NAME", "ALIASES", "UPDATED", "DESCRIPTION"},
-        [](const json::value& model) {
-          return std::vector<std::string>{
-              cell(member(model, "name")),
-              names_text(member(model, "aliases")),
-              time_text(integer_member(model, "updated_at")),
-              cell(member(model, "description"))
-          };
-        }
+        {{"NAME", "name"},
+         {"ALIASES", "", names_of("aliases")},
+         time_column("UPDATED", "updated_at"),
+         {"DESCRIPTION", "description"}}
     );
   }
 
@@ -100,19 +100,13 @@ class RegistryCalls {
     return show_list(
         target,
         "versions",
-        {"VERSION", "SEMANTIC", "STATUS", "STAGE", "ALIASES", "CREATED", "BY"},
-        [](const json::value& version) {
-          const bool deprecated = member(version, "deprecated") != nullptr;
-          return std::vector<std::string>{
-              cell(member(version, "version")),
-              cell(member(version, "semantic_version")),
-              cell(member(version, "status")) + (deprecated ? ", deprecated" : ""),
-              cell(member(version, "stage")),
-              names_text(member(version, "aliases")),
-              time_text(integer_member(version, "created_at")),
-              cell(member(version, "created_by"))
-          };
-        }
+        {{"VERSION", "version"},
+         {"SEMANTIC", "semantic_version"},
+         {"STATUS", "", status_of_version},
+         {"STAGE", "stage"},
+         {"ALIASES", "", names_of("aliases")},
+         time_column("CREATED", "created_at"),
+         {"BY", "created_by"}}
     );
   }
 
@@ -128,12 +122,7 @@ class RegistryCalls {
     return show_list(
         model_target(flags_.model) + "/aliases",
         "aliases",
-        {"ALIAS", "VERSION"},
-        [](const json::value& alias) {
-          return std::vector<std::string>{
-              cell(member(alias, "alias")), cell(member(alias, "version"))
-          };
-        }
+        {{"ALIAS", "alias"}, {"VERSION", "version"}}
     );
   }
 
@@ -141,16 +130,11 @@ class RegistryCalls {
     return show_list(
         model_target(flags_.model) + "/signature-policies",
         "policies",
-        {"ALIAS", "POLICY", "VERIFIED", "REFUSED", "BECAUSE"},
-        [](const json::value& policy) {
-          return std::vector<std::string>{
-              cell(member(policy, "alias")),
-              cell(member(policy, "policy")),
-              cell(member(policy, "verified_version")),
-              cell(member(policy, "refused_version")),
-              cell(member(policy, "refused_because"))
-          };
-        }
+        {{"ALIAS", "alias"},
+         {"POLICY", "policy"},
+         {"VERIFIED", "verified_version"},
+         {"REFUSED", "refused_version"},
+         {"BECAUSE", "refused_because"}}
     );
   }
 
@@ -182,18 +166,13 @@ class RegistryCalls {
     return show_list(
         alias_target(flags_) + "/history?limit=" + std::to_string(flags_.limit),
         "changes",
-        {"SEQ", "WHEN", "ACTION", "FROM", "TO", "BY", "REASON"},
-        [](const json::value& change) {
-          return std::vector<std::string>{
-              cell(member(change, "seq")),
-              time_text(integer_member(change, "at")),
-              cell(member(change, "action")),
-              cell(member(change, "from")),
-              cell(member(change, "to")),
-              cell(member(change, "by")),
-              cell(member(change, "reason"))
-          };
-        }
+        {{"SEQ", "seq"},
+         time_column("WHEN", "at"),
+         {"ACTION", "action"},
+         {"FROM", "from"},
+         {"TO", "to"},
+         {"BY", "by"},
+         {"REASON", "reason"}}
     );
   }
 
@@ -255,24 +234,11 @@ class RegistryCalls {
   }
 
   Status show_list(
-      const std::string& target,
-      std::string_view list,
-      std::vector<std::string> headings,
-      const std::function<std::vector<std::string>(const json::value&)>& row_of
+      const std::string& target, std::string_view list, const std::vector<Column>& columns
   ) {
     CORTEX_ASSIGN_OR_RETURN(const json::value answer, ask("GET", target));
     if (flags_.as_json) return print(answer);
-    const json::value* items = member(answer, list);
-    if (items == nullptr || !items->is_array()) {
-      return failed_precondition("the answer holds no list '" + std::string(list) + "'");
-    }
-    Rows rows{std::move(headings)};
-    for (const json::value& item : items->get_array()) rows.push_back(row_of(item));
-    print_table(context_.out, rows);
-    const bool more =
-        !text_member(answer, "next_page_token").empty() || member(answer, "next_before") != nullptr;
-    if (more) context_.err << "there are more; --limit shows up to 1000\n";
-    return {};
+    return print_list(context_, answer, list, columns);
   }
 
   Status change_alias(const json::value& version) {

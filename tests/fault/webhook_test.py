@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -22,12 +23,13 @@ class Receiver:
     """Answers with `status` and keeps what came."""
 
     def __init__(self, port=0):
-        self.status, self.seen = 200, []
+        self.status, self.seen, self.signatures = 200, [], []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.signatures.append(self.headers.get("X-MLflow-Signature", ""))
                 outer.seen.append((self.headers["X-MLflow-Delivery-Id"], json.loads(body)))
                 self.send_response(outer.status)
                 self.send_header("Content-Length", "0")
@@ -148,3 +150,36 @@ def test_a_dead_receiver_costs_nobody_else_and_is_named(start):
         assert "deliveries failed" in json.load(urllib.request.urlopen(url))["webhook"]["status_message"]
         assert server.stop() == 0
     alive.close()
+
+
+def cortex_webhooks(server, *arguments, **environment):
+    command = [os.environ["CORTEX_BINARY"], "webhooks", *arguments, "--url", f"http://127.0.0.1:{server.port}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+
+
+def test_a_webhook_of_the_command_line_is_told_signed_and_listed(start):
+    receiver = Receiver()
+    url = f"http://127.0.0.1:{receiver.port}/"
+    events = ["--event", "registered_model.created", "--event", "model_version.created"]
+    with start() as server:
+        made = cortex_webhooks(server, "create", "deploy", url, *events, CORTEX_WEBHOOK_SECRET="geheim")
+        assert made.returncode == 0, made.stderr
+        assert "geheim" not in made.stdout
+        hook = json.loads(made.stdout)["id"]
+        tried = cortex_webhooks(server, "test", hook, "--event", "model_version.created")
+        assert tried.returncode == 0, tried.stderr
+        assert json.loads(tried.stdout)["response_status"] == 200
+        assert receiver.names() == ["example_model"]
+        post(server, "/registered-models/create", name="m")
+        until(lambda: receiver.names() == ["example_model", "m"])
+        assert len(receiver.signatures) == 2 and all(one.startswith("v1,") for one in receiver.signatures)
+        until(lambda: "delivered" in cortex_webhooks(server, "deliveries", hook).stdout)
+        receiver.status = 500
+        assert cortex_webhooks(server, "test", hook).returncode == 1
+        assert cortex_webhooks(server, "change", hook, "--off").returncode == 0
+        listed = cortex_webhooks(server, "list").stdout
+        assert "deploy" in listed and "false" in listed
+        assert cortex_webhooks(server, "delete", hook).returncode == 0
+        assert cortex_webhooks(server, "show", hook).returncode == 1
+        assert server.stop() == 0
+    receiver.close()

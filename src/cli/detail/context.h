@@ -42,6 +42,7 @@ struct ServerFlags {
 void add_serve_command(const Command& root);
 void add_models_command(const Command& root);
 void add_registry_command(const Command& root);
+void add_webhooks_command(const Command& root);
 void add_experiments_command(const Command& root);
 void add_runs_command(const Command& root);
 void add_artifacts_command(const Command& root);

@@ -38,8 +38,8 @@ bench-registry: ## registry, tracking and artifacts against a real mlflow server
 	@$(MAKE) --no-print-directory compile
 	@. tools/paths.sh && python3 bench/registry.py --build build/release $(ARGS)
 
-bench-llm: ## how a language model is shared: gaps, first tokens and goodput against the quiet server
-	@tools/deps build demo
+bench-llm: ## how a language model is shared: gaps, first tokens and goodput, with llama-server in turns
+	@tools/deps build demo peer
 	@$(MAKE) --no-print-directory compile
 	@. tools/paths.sh && python3 bench/language.py --build build/release --models "$$CORTEX_DEPS/models" \
 	  --peer "$$CORTEX_DEPS/lib/llama/llama-server" $(ARGS)

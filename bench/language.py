@@ -7,8 +7,9 @@
 
 Starts Cortex with the demo model and, where there is one, llama.cpp's llama-server: same file, same threads, same
 memory, each scenario in turn on one and on the other (A B A B …). With --url it asks a server that runs already (any
-that speaks OpenAI's API). Every figure but counts of tokens is a ratio to the same server when it is quiet, in the
-same run; a figure is the median of its rounds. Goals are Cortex's.
+that speaks OpenAI's API). Every figure but counts and rates of tokens is a ratio to the same server when it is quiet,
+in the same run; a figure is the median of its rounds. Goals are Cortex's; of rates of tokens they are of the ratio to
+llama-server.
 
 TTFT: from sending to the first streamed token. Gap: between two streamed tokens of one answer. Prompts are seeded
 words; answers are drawn greedily and go on past the end-of-text token, so that their length is known.
@@ -72,7 +73,7 @@ class Bench:
         rates = [1 / statistics.median(a.gaps) for a in answers]
         self.say("one stream: tokens per second", statistics.median(rates), better="more")
         self.say("one stream: tokens per CPU second, prompts included", sum(len(a.times) for a in answers) / (self.server.cpu() - before),
-                 better="more")
+                 better="more", peer_goal=0.98)
 
     def repetition(self):
         """A text that repeats itself: where guessing what comes next pays."""
@@ -80,7 +81,7 @@ class Bench:
         before = self.server.cpu()
         answers = [self.ask(" ".join([line] * 12), self.some(192)) for _ in range(3)]
         tokens = sum(a.usage.get("completion_tokens", len(a.times)) for a in answers)
-        self.say("one stream of repetitive text: tokens per CPU second", tokens / (self.server.cpu() - before), better="more")
+        self.say("one stream of repetitive text: tokens per CPU second", tokens / (self.server.cpu() - before), better="more", peer_goal=1.2)
 
     def intrusion(self):
         """Three streams while a prompt of about 4 000 tokens arrives."""
@@ -216,12 +217,15 @@ class Bench:
             first_token_max = 5 * statistics.median(self.ask(self.words(shape[0]), shape[1]).ttft for _ in range(3))
         with self.start(first_token_max=first_token_max) as self.server:
             self.ask(self.words(4), 2)
-            prompts = [self.words(shape[0]) for _ in range(self.some(32))]
-            with concurrent.futures.ThreadPoolExecutor(8) as pool:
-                began = time.monotonic()
-                closed = list(pool.map(lambda prompt: self.ask(prompt, shape[1]), prompts))
-                capacity = sum(a.whole for a in closed) / (time.monotonic() - began)
-            quiet_gap = statistics.median(g for a in closed for g in a.gaps)
+            def closed_loop():
+                prompts = [self.words(shape[0]) for _ in range(self.some(32))]
+                with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                    began = time.monotonic()
+                    closed = list(pool.map(lambda prompt: self.ask(prompt, shape[1]), prompts))
+                    return sum(a.whole for a in closed) / (time.monotonic() - began), [g for a in closed for g in a.gaps]
+
+            capacity, gaps = closed_loop()
+            quiet_gap = statistics.median(gaps)
             answers = []
             with concurrent.futures.ThreadPoolExecutor(256) as pool:
                 start = time.monotonic()
@@ -231,6 +235,7 @@ class Bench:
                     answers.append((start + at, pool.submit(self.ask, self.words(shape[0]), shape[1])))
                     at += self.seed.expovariate(2 * capacity)
                 answers = [(due, a.result()) for due, a in answers]
+            capacity = (capacity + closed_loop()[0]) / 2  # a shared machine has become faster or slower meanwhile
         served = [(due, a) for due, a in answers if a.whole]
         late = sum(a.times[0] - due > first_token_max for due, a in served)
         halting = sum(max(a.gaps, default=0) > 4 * quiet_gap for _, a in served)
@@ -330,6 +335,8 @@ def summary(rounds):
         ours = row.get("cortex") or row.get("elsewhere")
         if ours and ours["goal"] is not None:
             row["reached"] = ours["value"] <= ours["goal"] if ours["better"] == "less" else ours["value"] >= ours["goal"]
+        elif ours and "peer_goal" in ours and "cortex_to_llama_server" in row:
+            row["reached"] = row["cortex_to_llama_server"] >= ours["peer_goal"]
         rows[name] = row
     return rows
 
@@ -340,7 +347,8 @@ def show(name, row):
     if "cortex_to_llama_server" in row:
         line += f"  ratio {row['cortex_to_llama_server']:.3f}"
     if "reached" in row:
-        line += f"  goal {'≤' if ours['better'] == 'less' else '≥'} {ours['goal']:.3g} {'reached' if row['reached'] else 'MISSED'}"
+        goal = ours["peer_goal"] if ours["goal"] is None else ours["goal"]
+        line += f"  goal {'≤' if ours['better'] == 'less' else '≥'} {goal:.3g} {'reached' if row['reached'] else 'MISSED'}"
     print(line, flush=True)
 
 

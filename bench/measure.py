@@ -83,12 +83,13 @@ class Report:
         self.rows = []
 
     def add(self, name, values, goal, unit="", better="more"):
+        """`better`: more, less, or same: the goal lies within the interval."""
         middle, low, high = median_interval(values)
-        reached = middle >= goal if better == "more" else middle <= goal
+        reached = {"more": middle >= goal, "less": middle <= goal, "same": low <= goal <= high}[better]
         row = {"name": name, "median": round(middle, 4), "low": round(low, 4), "high": round(high, 4),
                "goal": goal, "better": better, "unit": unit, "reached": reached, "pairs": len(values)}
         self.rows.append(row)
-        sign = "≥" if better == "more" else "≤"
+        sign = {"more": "≥", "less": "≤", "same": "="}[better]
         print(f"{name:<64} {middle:9.3f} [{low:.3f}, {high:.3f}] {unit:<4} goal {sign} {goal:g}"
               f"  {'reached' if reached else 'MISSED'}", flush=True)
 

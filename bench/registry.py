@@ -293,11 +293,11 @@ def bench_inference(args, report):
         run = make_run(Client(server[1]))
         embedding_cost(server, args.seconds)
         ratios = []
-        for _ in range(args.pairs):
+        for _ in range(3 * args.pairs):  # a few percent are to be told from a shared machine's noise
             quiet = embedding_cost(server, args.seconds)
             with logging_load(server[1], run):
                 ratios.append(embedding_cost(server, args.seconds) / quiet)
-    report.add("MiniLM: the lanes' CPU per request while runs are logged", ratios, 1.03, "", "less")
+    report.add("MiniLM: the lanes' CPU per request while runs are logged", ratios, 1, "", "same")
 
 
 def bench_serving(args, report):

@@ -64,6 +64,14 @@ void DraftRecord::learn(std::size_t matched, bool came) {
   part.came = part.came * kMemory + (came ? 1 : 0);
 }
 
+void DraftRecord::believe_at_most(double tokens) {
+  for (Part& part : parts_) {
+    if (part.seen <= tokens) continue;
+    part.came *= tokens / part.seen;
+    part.seen = tokens;
+  }
+}
+
 double DraftRecord::chance(std::size_t matched) const {
   const std::size_t place = class_of(matched);
   const Part& part = parts_[place];
@@ -77,10 +85,12 @@ DraftPlan DraftPolicy::next(const DraftView& view, const StepCost& cost) const {
   const bool priced = view.gain_min > 0;
   if (view.candidates.empty() || (priced && cost.learnt() < kStepsLearnt)) return plan;
   StepShape shape = view.shape;
-  double time = draft_seconds(cost, shape);
+  const double time_without = draft_seconds(cost, shape);
+  double time = time_without;
   const double time_max = view.candidates.size() > 1 ? time * (1 + kNeighbourShare)
                                                      : std::numeric_limits<double>::max();
-  auto tokens = static_cast<double>(view.candidates.size());
+  const auto tokens_without = static_cast<double>(view.candidates.size());
+  double tokens = tokens_without;
   std::size_t rows = 0;
   for (; rows < view.rows_max; ++rows) {
     const std::size_t best = likeliest(view, taken);
@@ -88,12 +98,15 @@ DraftPlan DraftPolicy::next(const DraftView& view, const StepCost& cost) const {
     if (chance < kChanceMin) break;
     const StepShape with = with_draft_row(shape, view.candidates[best].position + 1 + taken[best]);
     const double longer = draft_seconds(cost, with);
-    const bool dear = longer > time_max || chance * time < view.gain_min * tokens * (longer - time);
-    if (priced && dear) break;
+    if (priced && (longer > time_max || chance * time < tokens * (longer - time))) break;
     ++taken[best];
     tokens += chance;
     shape = with;
     time = longer;
+  }
+  if (priced && tokens * time_without < view.gain_min * tokens_without * time) {
+    taken.assign(taken.size(), 0);
+    rows = 0;
   }
   plan.probe = rows == 0 && view.probe;
   if (plan.probe) add_probe(view, taken);

@@ -17,6 +17,8 @@ namespace cortex::scheduler {
 class DraftRecord {
  public:
   void learn(std::size_t matched, bool came);
+  // What was learnt so far counts as at most so many tokens of each length that was alike.
+  void believe_at_most(double tokens);
   // That the next token is as foretold.
   [[nodiscard]] double chance(std::size_t matched) const;
 
@@ -31,7 +33,8 @@ class DraftRecord {
   std::array<Part, kClasses> parts_{};
 };
 
-// Tokens for a row's time, against those of the step without it.
+// Tokens for the time of a step with drafts, against those of the step without: what a guess that
+// may be wrong must promise.
 inline constexpr double kDraftGainMin = 1.15;
 
 // A sequence in the step that something is foretold of.
@@ -53,11 +56,11 @@ struct DraftPlan {
   bool probe = false;               // they are one
 };
 
-// How many tokens of each draft a step carries: those whose rows bring more tokens for their time
-// than the step does without them, by a margin. A sequence that is alone may take any time for it;
-// beside others the step gets at most an eighth longer, so that nobody pays for a neighbour's
-// draft. With `probe` up to two tokens are carried although they do not seem to pay: what rows
-// cost is known only from steps that had them. Pure.
+// How many tokens of each draft a step carries: those with which it brings the most tokens for its
+// time, and none where that is not more by `gain_min` than without them. A sequence that is alone
+// may take any time for it; beside others the step gets at most an eighth longer, so that nobody
+// pays for a neighbour's draft. With `probe` up to two tokens are carried although they do not seem
+// to pay: what rows cost is known only from steps that had them. Pure.
 class DraftPolicy {
  public:
   [[nodiscard]] DraftPlan next(const DraftView& view, const StepCost& cost) const;

@@ -27,6 +27,15 @@ TEST(DraftRecord, follows_what_came_and_forgets_what_was_long_ago) {
   EXPECT_GT(record.chance(3), 0.8);
 }
 
+TEST(DraftRecord, what_is_believed_little_is_soon_outweighed) {
+  DraftRecord record;
+  for (int i = 0; i < 200; ++i) record.learn(16, true);
+  record.believe_at_most(8);
+  EXPECT_GT(record.chance(16), 0.9);
+  for (int i = 0; i < 8; ++i) record.learn(16, false);
+  EXPECT_LT(record.chance(16), 0.6);
+}
+
 class DraftPolicyTest : public ::testing::Test {
  protected:
   // A machine where a step costs `fixed` and each row `row`.
@@ -67,6 +76,18 @@ TEST_F(DraftPolicyTest, stops_where_a_row_costs_more_than_it_brings) {
   learn(10'000, 3'000);
   add({0.9, 0.7, 0.2, 0.1});
   EXPECT_EQ(plan().tokens, (std::vector<std::size_t>{2}));
+}
+
+TEST_F(DraftPolicyTest, carries_all_of_what_is_nearly_certain) {
+  learn(6'000, 6'000);
+  add({0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92});
+  EXPECT_EQ(plan().tokens, (std::vector<std::size_t>{8}));
+}
+
+TEST_F(DraftPolicyTest, carries_nothing_for_a_gain_of_a_few_percent) {
+  learn(1'000, 9'000);
+  add({0.99, 0.98, 0.97, 0.96});
+  EXPECT_EQ(plan().tokens, (std::vector<std::size_t>{0})) << "four would bring a fifteenth";
 }
 
 TEST_F(DraftPolicyTest, carries_nothing_where_each_row_costs_its_full_time) {

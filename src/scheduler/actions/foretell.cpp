@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "scheduler/actions/actions.h"
 
 namespace cortex::scheduler::actions {
 namespace {
+
+// Tokens at the end of a prompt that are foretold from those before, and as how many they count.
+constexpr std::size_t kPromptTried = 256;
+constexpr double kPromptBelieved = 8;
 
 std::size_t unsent_tokens(const LaneSequence& sequence) {
   for (const TokenOutput& output : sequence.generation->unsent) {
@@ -26,6 +33,21 @@ std::size_t draft_max(const SequenceState& state, const LaneSequence& sequence) 
   );
 }
 
+// How well a prompt foretells itself says how well it may foretell its answer.
+std::unique_ptr<SequenceDraft> begin_draft(const LaneSequence& sequence) {
+  auto draft = std::make_unique<SequenceDraft>();
+  const std::span<const Token> prompt(sequence.tokens.data(), sequence.prompt);
+  const std::size_t tried = std::min(prompt.size() - 1, kPromptTried);
+  for (std::size_t i = prompt.size() - tried; i < prompt.size(); ++i) {
+    const std::span<const Token> before = prompt.first(i);
+    const PromptLookup::Match match = draft->lookup.find(before);
+    const std::vector<Token> next = PromptLookup::follow(before, match, 1);
+    if (!next.empty()) draft->record.learn(match.length, next.front() == prompt[i]);
+  }
+  draft->record.believe_at_most(kPromptBelieved);
+  return draft;
+}
+
 // Nothing comes behind an end.
 void cut_at_end(const SequenceState& state, LaneSequence& sequence) {
   const SequenceInput& input = sequence.generation->input();
@@ -40,7 +62,7 @@ void cut_at_end(const SequenceState& state, LaneSequence& sequence) {
 }  // namespace
 
 void foretell(SequenceState& state, LaneSequence& sequence) {
-  if (!sequence.draft) sequence.draft = std::make_unique<SequenceDraft>();
+  if (!sequence.draft) sequence.draft = begin_draft(sequence);
   SequenceDraft& draft = *sequence.draft;
   if (draft.made_at == sequence.tokens.size()) return;
   draft.made_at = sequence.tokens.size();

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstdlib>
 #include <ostream>
 
 #include <boost/json/array.hpp>
@@ -11,6 +10,7 @@
 #include "cli/detail/listing.h"
 #include "cli/detail/server_call.h"
 #include "cli/detail/table.h"
+#include "config/loader.h"
 
 namespace cortex::cli::detail {
 namespace {
@@ -119,7 +119,9 @@ class WebhookCalls {
       out.emplace("events", json::array(flags_.events.begin(), flags_.events.end()));
     }
     if (flags_.on || flags_.off) out.emplace("active", flags_.on);
-    if (const char* secret = std::getenv("CORTEX_WEBHOOK_SECRET")) out.emplace("secret", secret);
+    const config::Environment environment = config::process_environment();
+    const auto secret = environment.find("CORTEX_WEBHOOK_SECRET");
+    if (secret != environment.end()) out.emplace("secret", secret->second);
     return out;
   }
 

@@ -96,9 +96,10 @@ def test_the_base_model_says_what_it_said_before_whatever_adapters_did(client):
     before = say(client, MODEL)
     names = (MODEL, f"{MODEL}+poet", "clerk")
     logprobs = [first_logprob(client, name) for name in names]
-    assert all(abs(one - other) > 0.002 for one, other in itertools.combinations(logprobs, 2)), logprobs
+    assert all(abs(one - other) > 0.3 for one, other in itertools.combinations(logprobs, 2)), logprobs
     assert say(client, MODEL) == before
-    assert [first_logprob(client, name) for name in names] == pytest.approx(logprobs, abs=0.001)
+    # Of a prompt that is known one row runs, not many: another sum, which a rounding may make some hundredths.
+    assert [first_logprob(client, name) for name in names] == pytest.approx(logprobs, abs=0.1)
 
 
 def test_the_own_name_and_the_reference_are_one_and_scale_counts(client):

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "frontend/codec/registry/testing/codec_fixture.h"
+#include "frontend/codec/registry/codec_fixture.h"
 
 namespace cortex::frontend::registry_api {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "connectors/delivery_log.h"
-#include "frontend/codec/registry/testing/codec_fixture.h"
+#include "frontend/codec/registry/codec_fixture.h"
 
 namespace cortex::frontend::registry_api {
 namespace {

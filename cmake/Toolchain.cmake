@@ -27,6 +27,10 @@ find_program(CORTEX_MOLD mold)
 
 add_library(cortex_flags INTERFACE)
 target_compile_options(cortex_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # It warns of members that are left to their defaults, and of what the system's stable_sort uses.
+  target_compile_options(cortex_flags INTERFACE -Wno-missing-field-initializers -Wno-deprecated-declarations)
+endif()
 target_include_directories(cortex_flags INTERFACE "${CMAKE_SOURCE_DIR}/src")
 if(CORTEX_MOLD)
   target_link_options(cortex_flags INTERFACE -fuse-ld=mold)

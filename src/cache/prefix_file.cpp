@@ -89,7 +89,7 @@ std::uint64_t key_hash(std::uint64_t seed, const PrefixKey& key) {
 std::string prefix_file_name(const PrefixKey& key) {
   constexpr const char* kDigits = "0123456789abcdef";
   std::string out;
-  for (const std::uint64_t seed : {1, 2}) {
+  for (const std::uint64_t seed : {1U, 2U}) {
     const std::uint64_t hash = key_hash(seed, key);
     for (unsigned shift = 64; shift > 0; shift -= 4) out += kDigits[(hash >> (shift - 4)) & 15U];
   }

@@ -134,9 +134,9 @@ TEST_P(ArtifactUploads, what_is_aborted_or_old_lets_its_parts_go) {
   EXPECT_EQ(uses(blob('b')), 1);
   for (const auto& [age, count] :
        {std::pair<Duration, std::size_t>(std::chrono::hours(1), 0), {Duration::zero(), 1}}) {
-    EXPECT_TRUE(work([&, age = age, count = count](Transaction& t) -> Status {
-                  CORTEX_ASSIGN_OR_RETURN(const std::size_t expired, expire_uploads(t, age));
-                  EXPECT_EQ(expired, count);
+    EXPECT_TRUE(work([&, older = age, wanted = count](Transaction& t) -> Status {
+                  CORTEX_ASSIGN_OR_RETURN(const std::size_t expired, expire_uploads(t, older));
+                  EXPECT_EQ(expired, wanted);
                   return {};
                 }).ok());
   }

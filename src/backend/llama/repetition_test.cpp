@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/llama/detail/repetition.h"
 
+#include <cmath>
 #include <map>
 #include <memory>
 #include <string_view>

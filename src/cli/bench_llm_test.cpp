@@ -176,7 +176,7 @@ std::string streamed(int tokens) {
 
 // Answers completions, refuses all on the second connection, and has metrics.
 void play_server(net::TestServer::Peer& peer, int connection) {
-  for (int i = 0;; ++i) {
+  for (;;) {
     const std::string request = peer.read_request();
     if (request.empty()) return;
     if (request.starts_with("GET /metrics")) {

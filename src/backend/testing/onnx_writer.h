@@ -13,14 +13,14 @@ namespace cortex::backend::testing {
 // Small ONNX models as bytes, so that no model file is committed. Knows what tests need of the
 // format and no more.
 
-struct OnnxGraph;
+struct OnnxBody;
 
 struct OnnxNode {
   std::string op_type;
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   std::vector<std::pair<std::string, std::int64_t>> integers;  // attributes
-  std::vector<std::pair<std::string, OnnxGraph>> graphs;       // attributes: bodies of If, Loop
+  std::vector<OnnxBody> graphs;                                // attributes: bodies of If, Loop
   std::string domain;
 };
 
@@ -37,6 +37,11 @@ struct OnnxGraph {
   std::vector<TensorSpec> inputs;  // a dimension of -1 becomes a symbol of its own
   std::vector<TensorSpec> outputs;
   std::vector<std::string> sequence_inputs;  // of FP32 tensors
+};
+
+struct OnnxBody {
+  std::string attribute;
+  OnnxGraph graph;
 };
 
 struct OnnxFunction {

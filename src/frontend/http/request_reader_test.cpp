@@ -75,7 +75,7 @@ Reading read_in_slices(std::string_view bytes, std::size_t slice, bool streamed 
 // The same however the bytes are sliced, and whether bodies come whole or in parts.
 Reading read(std::string_view bytes) {
   const Reading whole = read_in_slices(bytes, bytes.size());
-  for (const std::size_t slice : {1, 2, 3, 7, 64}) {
+  for (const std::size_t slice : {1U, 2U, 3U, 7U, 64U}) {
     EXPECT_EQ(read_in_slices(bytes, slice), whole) << "in slices of " << slice << ":\n" << bytes;
     EXPECT_EQ(read_in_slices(bytes, slice, true), whole) << "in parts, by " << slice << ":\n"
                                                          << bytes;

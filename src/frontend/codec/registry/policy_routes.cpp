@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "frontend/codec/registry/documents.h"
 #include "frontend/codec/registry/registry_request.h"
 #include "frontend/codec/registry/registry_route.h"
 #include "registry/signing/signature_policy.h"

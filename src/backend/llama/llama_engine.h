@@ -28,9 +28,10 @@ class LlamaLibrary;
 // All sequences of a model share one memory of `cells` cells (unified), so that prefixes are held
 // once. Without a number it takes about half a gigabyte.
 //
-// Parameters of a model: flash_attention (auto, on, off), cache_type_k and cache_type_v (f16, bf16,
-// f32, q8_0, q5_1, q5_0, q4_1, q4_0), gpu_layers (-1: all), mmap (1, 0), step_rows (256 to 4096,
-// 512 unless said otherwise: the most rows of one step).
+// Parameters of a model: flash_attention (auto, on, off), cell_attention (1, 0: with f16 cells and
+// flash attention, Cortex' own attention on the processor in place of the library's), cache_type_k
+// and cache_type_v (f16, bf16, f32, q8_0, q5_1, q5_0, q4_1, q4_0), gpu_layers (-1: all), mmap (1,
+// 0), step_rows (256 to 4096, 512 unless said otherwise: the most rows of one step).
 //
 // load_text() makes a model for texts of a file: one that was trained for it (BERT and its kin, or
 // with a pooling of its own), or any other whose states are pooled. A text is computed in one

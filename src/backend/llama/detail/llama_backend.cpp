@@ -140,7 +140,9 @@ Status LlamaBackend::make_context(
   parameters.type_v = settings.cache_type_v;
   parameters.abort_callback = asked_to_abort;
   parameters.abort_callback_data = this;
-  CORTEX_ASSIGN_OR_RETURN(context_, LlamaContext::make(weights_, parameters, options.threads));
+  CORTEX_ASSIGN_OR_RETURN(
+      context_, LlamaContext::make(weights_, parameters, options.threads, settings.cell_attention)
+  );
   memory_ = context_->memory();
   if (memory_ == nullptr) return invalid_argument("it keeps no memory of a text");
   return {};

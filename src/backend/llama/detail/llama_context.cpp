@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "backend/llama/detail/cell_attention.h"
+
 namespace cortex::backend {
 namespace {
 
@@ -44,13 +46,15 @@ llama_batch LlamaBatch::rows() {
 Result<std::unique_ptr<LlamaContext>> LlamaContext::make(
     std::shared_ptr<const LlamaWeights> weights,
     llama_context_params parameters,
-    std::size_t threads
+    std::size_t threads,
+    bool cell_attention
 ) {
   threads = std::clamp<std::size_t>(threads, 1, kThreadsMax);
   parameters.n_threads = static_cast<std::int32_t>(threads);
   parameters.n_threads_batch = parameters.n_threads;
   parameters.no_perf = true;
   const LlamaErrors errors;
+  const CellAttentionScope scope(cell_attention);
   llama_context* context = nullptr;
   std::string why;
   try {

@@ -34,11 +34,13 @@ class LlamaBatch {
 // A context of a model with its threads. One call at a time.
 class LlamaContext {
  public:
-  // kResourceExhausted with what the library said. `threads` stands for those of `parameters`.
+  // kResourceExhausted with what the library said. `threads` stands for those of `parameters`;
+  // `cell_attention`: with the attention of cell_attention.h where there is one.
   [[nodiscard]] static Result<std::unique_ptr<LlamaContext>> make(
       std::shared_ptr<const LlamaWeights> weights,
       llama_context_params parameters,
-      std::size_t threads
+      std::size_t threads,
+      bool cell_attention
   );
   LlamaContext(const LlamaContext&) = delete;
   LlamaContext& operator=(const LlamaContext&) = delete;

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <vector>
 
+#include "backend/llama/detail/cell_attention.h"
 #include "base/log.h"
 
 namespace cortex::backend {
@@ -133,7 +134,14 @@ Status LlamaLibrary::prepare(void* handle) {
   api_.threadpool_free = reinterpret_cast<decltype(api_.threadpool_free)>(
       api_.ggml_backend_reg_get_proc_address(reg, "ggml_threadpool_free")
   );
-  log::info("opened libllama", {{"version", version_}, {"processor", processor_}, {"path", path_}});
+  cell_attention_ = install_cell_attention(api_, cpu);
+  log::info(
+      "opened libllama",
+      {{"version", version_},
+       {"processor", processor_},
+       {"cell_attention", cell_attention_ ? "yes" : "no"},
+       {"path", path_}}
+  );
   return {};
 }
 

@@ -18,7 +18,8 @@ namespace cortex::backend {
 // clang-format off
 #define CORTEX_LLAMA_FUNCTIONS(X)                                                                  \
   X(ggml_backend_dev_backend_reg) X(ggml_backend_dev_by_type) X(ggml_backend_dev_description)      \
-  X(ggml_backend_load_all_from_path) X(ggml_backend_reg_get_proc_address)                          \
+  X(ggml_backend_load_all_from_path) X(ggml_backend_reg_get_proc_address) X(ggml_graph_n_nodes)    \
+  X(ggml_graph_node)                                                                               \
   X(ggml_threadpool_params_init) X(gguf_find_key) X(gguf_find_tensor) X(gguf_free)                 \
   X(gguf_get_kv_type) X(gguf_get_tensor_ne) X(gguf_get_val_i32) X(gguf_get_val_str)                \
   X(gguf_get_val_u32) X(gguf_init_from_file) X(llama_adapter_lora_free)                            \
@@ -70,6 +71,8 @@ class LlamaLibrary {
   [[nodiscard]] const LlamaFunctions& api() const { return api_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const std::string& version() const { return version_; }
+  // Whether contexts may use the attention of cell_attention.h.
+  [[nodiscard]] bool cell_attention() const { return cell_attention_; }
   // What ggml calls the processor's device.
   [[nodiscard]] const std::string& processor() const { return processor_; }
 
@@ -81,6 +84,7 @@ class LlamaLibrary {
   std::string path_;
   std::string version_;
   std::string processor_;
+  bool cell_attention_ = false;
 };
 
 // What the library logged as an error on this thread while one of these lives: the reason of a

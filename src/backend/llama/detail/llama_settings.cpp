@@ -64,6 +64,13 @@ Status read_flash(std::string_view value, llama_flash_attn_type& out) {
   return {};
 }
 
+Status read_flag(std::string_view name, const std::string& value, bool& out) {
+  const auto flag = whole_number(value, 0, 1);
+  if (!flag) return no_such_value(name, value, "0 or 1");
+  out = *flag == 1;
+  return {};
+}
+
 Status read_setting(const std::string& name, const std::string& value, LlamaSettings& out) {
   if (name == "flash_attention") return read_flash(value, out.flash_attention);
   if (name == "cache_type_k") return read_cache_type(name, value, out.cache_type_k);
@@ -74,12 +81,8 @@ Status read_setting(const std::string& name, const std::string& value, LlamaSett
     out.gpu_layers = *layers;
     return {};
   }
-  if (name == "mmap") {
-    const auto flag = whole_number(value, 0, 1);
-    if (!flag) return no_such_value(name, value, "0 or 1");
-    out.mmap = *flag == 1;
-    return {};
-  }
+  if (name == "mmap") return read_flag(name, value, out.mmap);
+  if (name == "cell_attention") return read_flag(name, value, out.cell_attention);
   if (name == "step_rows") {
     const auto rows = whole_number(value, 256, 4096);
     if (!rows) return no_such_value(name, value, "a number from 256 to 4096");
@@ -88,8 +91,8 @@ Status read_setting(const std::string& name, const std::string& value, LlamaSett
   }
   return invalid_argument(
       "parameter '" + name +
-      "' is unknown; known are flash_attention, cache_type_k, cache_type_v, gpu_layers, mmap and "
-      "step_rows"
+      "' is unknown; known are flash_attention, cell_attention, cache_type_k, cache_type_v, "
+      "gpu_layers, mmap and step_rows"
   );
 }
 

@@ -15,6 +15,7 @@ namespace cortex::backend {
 // How a model runs, out of its parameters (llama_engine.h names them).
 struct LlamaSettings {
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  bool cell_attention = true;
   ggml_type cache_type_k = GGML_TYPE_F16;
   ggml_type cache_type_v = GGML_TYPE_F16;
   std::int32_t gpu_layers = -1;

@@ -165,7 +165,9 @@ Status LlamaTextBackend::open(
   parameters.type_v = settings.cache_type_v;
   parameters.abort_callback = asked_to_abort;
   parameters.abort_callback_data = this;
-  CORTEX_ASSIGN_OR_RETURN(context_, LlamaContext::make(weights_, parameters, options.threads));
+  CORTEX_ASSIGN_OR_RETURN(
+      context_, LlamaContext::make(weights_, parameters, options.threads, false)
+  );
   encodes_ = context_->memory() == nullptr || api_.llama_model_has_encoder(weights_->model());
   sign(pooling == LLAMA_POOLING_TYPE_RANK);
   return try_run();

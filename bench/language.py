@@ -70,9 +70,9 @@ class Bench:
         self.ask(self.words(8), 8)
         before = self.server.cpu()
         answers = [self.ask(self.words(32), self.some(128)) for _ in range(3)]
-        rates = [1 / statistics.median(a.gaps) for a in answers]
+        rates = [(a.tokens - 1) / (a.times[-1] - a.times[0]) for a in answers]
         self.say("one stream: tokens per second", statistics.median(rates), better="more")
-        self.say("one stream: tokens per CPU second, prompts included", sum(len(a.times) for a in answers) / (self.server.cpu() - before),
+        self.say("one stream: tokens per CPU second, prompts included", sum(a.tokens for a in answers) / (self.server.cpu() - before),
                  better="more", peer_goal=0.98)
 
     def repetition(self):
@@ -80,8 +80,7 @@ class Bench:
         line = self.words(12)
         before = self.server.cpu()
         answers = [self.ask(" ".join([line] * 12), self.some(192)) for _ in range(3)]
-        tokens = sum(a.usage.get("completion_tokens", len(a.times)) for a in answers)
-        self.say("one stream of repetitive text: tokens per CPU second", tokens / (self.server.cpu() - before), better="more", peer_goal=1.2)
+        self.say("one stream of repetitive text: tokens per CPU second", sum(a.tokens for a in answers) / (self.server.cpu() - before), better="more", peer_goal=1.2)
 
     def intrusion(self):
         """Three streams while a prompt of about 4 000 tokens arrives."""
@@ -97,12 +96,13 @@ class Bench:
             done.set()
             streams = [s.result() for s in streams]
         quiet = [g for s in streams for t, g in zip(s.times[1:], s.gaps) if t < entered]
-        during = [g for s in streams for t, g in zip(s.times[1:], s.gaps) if t > entered and t - g < left]
+        during = {t: g for s in streams for t, g in zip(s.times[1:], s.gaps) if t > entered and t - g < left}
         if not quiet or not during:
             raise Unmeasured("the streams gave no tokens to measure")
         median = statistics.median(quiet)
-        self.say("long prompt: largest gap of three streams against their quiet median", max(during) / median, 4,
-                 quiet_ms=round(median * 1000, 1), largest_ms=round(max(during) * 1000, 1))
+        at, largest = max(during.items(), key=lambda gap: gap[1])
+        self.say("long prompt: largest gap of three streams against their quiet median", largest / median, 4,
+                 quiet_ms=round(median * 1000, 1), largest_ms=round(largest * 1000, 1), largest_at_s=round(at - entered, 1))
         rate = len(during) / (left - entered) / (3 * len(quiet) / sum(quiet))
         self.say("long prompt: rate of the three streams against quiet", rate, 0.4, "more")
         self.say("long prompt: its own TTFT against alone", long.ttft / alone.ttft, 2.5, alone_s=round(alone.ttft, 2),
@@ -282,7 +282,7 @@ class Bench:
                 began = time.monotonic()
                 answers = self.together(len(names), lambda i: self.ask(prompts[i], tokens, **self.server.with_adapter(names[i])))
                 seconds = time.monotonic() - began
-                return sum(len(a.times) for a in answers) / seconds, max((g for a in answers for g in a.gaps), default=0)
+                return sum(a.tokens for a in answers) / seconds, max((g for a in answers for g in a.gaps), default=0)
 
             same = statistics.median(rate(["a0"])[0] for _ in range(3))
             mixed, longest = rate([f"a{i}" for i in range(ADAPTERS)])

@@ -72,6 +72,11 @@ class Answer:
         return [b - a for a, b in zip(self.times, self.times[1:])]
 
     @property
+    def tokens(self):
+        """What it says of one that was heard to its end; a part may carry several."""
+        return self.usage.get("completion_tokens", len(self.times))
+
+    @property
     def cached(self):
         return (self.usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
 

@@ -8,10 +8,9 @@
 namespace cortex::scheduler {
 namespace {
 
-constexpr double kShareWanted = 2.0;     // of a step without prompts
-constexpr double kShareStretched = 2.2;  // for a chunk that would be tiny
-constexpr double kShareMin = 1.67;       // below it prompts get less than 40 % of the time
-constexpr double kShareMax = 2.5;        // above it streams get less than 40 %
+constexpr double kShareWanted = 2.2;  // of a step without prompts
+constexpr double kShareMin = 1.67;    // below it prompts get less than 40 % of the time
+constexpr double kShareMax = 2.5;     // above it streams get less than 40 %
 // Of its share of a step, what a flow leaves to its own prompts while others decode beside it.
 constexpr double kOwnPrompts = 0.4;
 
@@ -161,8 +160,7 @@ void StepPolicy::add_chunks(const StepView& view, const StepCost& cost, StepPlan
     if (!plan.decoders.empty()) {
       const bool from_own = flow_time_max > 0 && flows.contains(reader.flow);
       const double time_max = from_own ? flow_time_max : seconds(quiet) * share(quiet);
-      const double stretched =
-          from_own ? flow_time_max : std::max(time_max, seconds(quiet) * kShareStretched);
+      const double stretched = from_own ? flow_time_max : seconds(quiet) * kShareMax;
       const std::size_t most = tokens;
       tokens = largest_chunk(cost, base, reader, most, time_max);
       // Tiny chunks pay a step's fixed part again and again.

@@ -55,10 +55,9 @@ struct StepPlan {
 // with as much of their drafts as pays; prompts get what time the target leaves, priced by the cost
 // model.
 //
-// While anybody decodes, a step with prompts takes twice the one without, a tenth more where its
-// chunk would be tiny, or the owner's interval, held between 1.67 and 2.5 times: running streams
-// keep at least 40 % of their quiet rate and prompts at least 40 % of theirs. Nobody decodes:
-// prompts fill the step.
+// While anybody decodes, a step with prompts takes 2.2 times the one without, or the owner's
+// interval, which is held between 1.67 and 2.5 times: running streams keep at least 40 % of their
+// quiet rate and prompts at least 40 % of theirs. Nobody decodes: prompts fill the step.
 //
 // Decodes of several flows share a step's time fairly: rows are taken from each flow in turn until
 // the step costs as much as all flows would take alone one after the other. Where rows come cheap

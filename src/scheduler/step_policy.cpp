@@ -8,9 +8,10 @@
 namespace cortex::scheduler {
 namespace {
 
-constexpr double kShareWanted = 2.2;  // of a step without prompts
-constexpr double kShareMin = 1.67;    // below it prompts get less than 40 % of the time
-constexpr double kShareMax = 2.5;     // above it streams get less than 40 %
+constexpr double kShareWanted = 2.2;    // of a step without prompts
+constexpr double kShareMin = 1.67;      // below it prompts get less than 40 % of the time
+constexpr double kShareMax = 2.5;       // above it streams get less than 40 %
+constexpr std::size_t kSoonRead = 256;  // tokens that are left of a prompt
 // Of its share of a step, what a flow leaves to its own prompts while others decode beside it.
 constexpr double kOwnPrompts = 0.4;
 
@@ -160,10 +161,12 @@ void StepPolicy::add_chunks(const StepView& view, const StepCost& cost, StepPlan
     if (!plan.decoders.empty()) {
       const bool from_own = flow_time_max > 0 && flows.contains(reader.flow);
       const double time_max = from_own ? flow_time_max : seconds(quiet) * share(quiet);
-      const double stretched = from_own ? flow_time_max : seconds(quiet) * kShareMax;
+      const bool soon = reader.remaining <= kSoonRead;
+      const double stretched = from_own || !soon ? time_max : seconds(quiet) * kShareMax;
       const std::size_t most = tokens;
       tokens = largest_chunk(cost, base, reader, most, time_max);
-      // Tiny chunks pay a step's fixed part again and again.
+      // Tiny chunks pay a step's fixed part again and again. Of a long prompt streams would feel it
+      // for long.
       const std::size_t least = std::min(kChunkMin, most);
       if (tokens < least) tokens = largest_chunk(cost, base, reader, least, stretched);
       // Somebody's prompt always goes on.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace cortex::scheduler {
 namespace {
@@ -15,6 +16,7 @@ constexpr double kNoise = 0.05;     // relative, of a step's time
 constexpr double kSurpriseMax = 1;  // relative; what is beyond counts as much as this
 constexpr double kDoubt = 0.4;
 constexpr double kDoubtSpread = 1.2;
+constexpr double kDearer = 2;
 constexpr std::size_t kFirstSteps = 3;  // believed without that bound
 
 }  // namespace
@@ -79,6 +81,10 @@ void StepCost::learn(const StepShape& shape, Duration took) {
     for (std::size_t j = 0; j < kParts; ++j) {
       spread_[i][j] = (spread_[i][j] - gain[i] * across[j]) / kForget;
     }
+  }
+  // A part that turned out many times dearer is known no better than before, for what it is now.
+  for (std::size_t i = 0; i < kParts; ++i) {
+    if (factor_[i] > kDearer) unit_[i] *= std::exchange(factor_[i], 1);
   }
   // Something may have changed: believe the next steps more.
   const double doubt = std::abs(surprise) > kDoubt ? kDoubtSpread : 1;

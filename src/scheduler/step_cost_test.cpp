@@ -97,6 +97,21 @@ TEST_F(StepCostTest, follows_a_machine_that_became_four_times_slower) {
   expect_close(0.25);
 }
 
+// The first guess was of dear prompts: of decodes it knows as little as before.
+TEST_F(StepCostTest, learns_soon_that_rows_are_cheap_where_a_step_is_dear) {
+  machine_ = {.fixed = 20'000, .decode_row = 500, .prompt_row = 500, .attended = 0.1};
+  const auto learn_shape = [&](const StepShape& shape, int times) {
+    for (int i = 0; i < times; ++i) cost_.learn(shape, machine_.takes(shape));
+  };
+  learn_shape(shape_of(0, 50, 0), 1);
+  learn_shape(shape_of(1, 0, 60), 8);
+  learn_shape(shape_of(2, 0, 60), 7);
+  EXPECT_LT(ratio(cost_, machine_, shape_of(8, 0, 60)), 3);
+  learn_shape(shape_of(8, 0, 60), 3);
+  EXPECT_NEAR(ratio(cost_, machine_, shape_of(8, 0, 60)), 1, 0.1);
+  EXPECT_NEAR(ratio(cost_, machine_, shape_of(1, 0, 60)), 1, 0.1);
+}
+
 TEST_F(StepCostTest, stays_sane_when_all_steps_are_alike) {
   const StepShape shape = shape_of(3, 0, 100);
   for (int i = 0; i < 2000; ++i) cost_.learn(shape, machine_.takes(shape));

@@ -13,6 +13,7 @@
 #include "cache/prefix_store.h"
 #include "config/loader.h"
 #include "registry/complete_config.h"
+#include "scheduler/draft_model.h"
 #include "scheduler/sequence_lane.h"
 
 namespace cortex::app {
@@ -101,7 +102,7 @@ scheduler::SequenceLaneOptions lane_options(
   out.token_interval = config.token_interval;
   out.first_token_max = config.first_token_max;
   out.prefix_cache = config.prefix_cache;
-  out.draft_tokens_max = config.prompt_lookup ? config.speculation_tokens : 0;
+  out.draft_tokens_max = config.speculation == Speculation::kOff ? 0 : config.speculation_tokens;
   out.prefix_store = make_prefix_store(parts, model_config, model);
   out.prefix_store_outlives = has_prefix_disk(parts, config);
   out.probe = parts.lanes.sequence_probe_for(identity);
@@ -114,12 +115,42 @@ struct Template {
 };
 
 // The version's own file wins over the model's.
+fs::path file_beside(const fs::path& folder, const std::string& name) {
+  fs::path own = folder / name;
+  return fs::exists(own) ? own : folder.parent_path() / name;
+}
+
+// Null where none is wanted.
+Result<std::shared_ptr<backend::SequenceBackend>> load_draft_model(
+    backend::SequenceEngine& engine,
+    const ModelConfig& config,
+    backend::SequenceBackendOptions options,
+    const fs::path& folder,
+    const backend::SequenceBackend& large
+) {
+  const GenerationConfig& generation = config.generation;
+  if (generation.draft_model.empty() || generation.speculation != Speculation::kOn) {
+    return std::shared_ptr<backend::SequenceBackend>();
+  }
+  options.model_file = file_beside(folder, generation.draft_model);
+  if (!fs::exists(options.model_file)) {
+    return not_found("generation.draft_model: there is no file " + options.model_file.string());
+  }
+  options.model_name += " (draft)";
+  options.context_length = large.model().context_length;
+  options.cells = large.model().cells;
+  auto loaded = engine.load(options);
+  if (!loaded.ok()) return loaded.status().with_prefix("generation.draft_model: ");
+  const Status fits = scheduler::DraftModel::fits(**loaded, large);
+  if (!fits.ok()) return fits.with_prefix("generation.draft_model: ");
+  return std::shared_ptr<backend::SequenceBackend>(std::move(*loaded));
+}
+
 Result<Template> find_template(
     const GenerationConfig& config, const fs::path& folder, const backend::SequenceModel& model
 ) {
   if (config.chat_template.empty()) return Template{model.chat_template, false};
-  const fs::path own = folder / config.chat_template;
-  const fs::path file = fs::exists(own) ? own : folder.parent_path() / config.chat_template;
+  const fs::path file = file_beside(folder, config.chat_template);
   auto text = config::read_file(file.string(), kTemplateBytesMax);
   if (!text.ok()) return text.status().with_prefix("generation.chat_template: ");
   return Template{std::move(*text), true};
@@ -178,9 +209,11 @@ Result<registry::LoadedModel> load_language_model(
   backend::GenerationParts generation;
   CORTEX_ASSIGN_OR_RETURN(generation.chat_template, compile(found, *backend, identity));
   generation.reply_format = text::reply_format_of(found.jinja);
-  auto lane = std::make_unique<scheduler::SequenceLane>(
-      lane_options(parts, out.config, identity, backend->model()), backend, parts.clock
+  auto lane_how = lane_options(parts, out.config, identity, backend->model());
+  CORTEX_ASSIGN_OR_RETURN(
+      lane_how.draft_backend, load_draft_model(engine, out.config, options, folder, *backend)
   );
+  auto lane = std::make_unique<scheduler::SequenceLane>(std::move(lane_how), backend, parts.clock);
   generation.controls = lane.get();
   generation.lane = std::move(lane);
   generation.backend = backend;

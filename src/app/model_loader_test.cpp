@@ -191,6 +191,36 @@ TEST_F(ModelLoader, makes_a_language_model_of_a_gguf_file) {
   EXPECT_EQ(*first, *answer(*loaded->servable, "hi"));  // from the prefix cache
 }
 
+TEST_F(ModelLoader, loads_a_draft_model_beside_a_language_model) {
+  config_.backend = "llama";
+  backend::testing::TinyGgufOptions tiny;
+  tiny.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+  write("1/model.gguf", backend::testing::tiny_gguf(tiny));
+  config_.generation.cells = 512;
+  auto alone = load();
+  ASSERT_TRUE(alone.ok()) << alone.status().to_string();
+  write("small.gguf", backend::testing::tiny_gguf());
+  config_.generation.draft_model = "small.gguf";
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  const auto with = answer(*loaded->servable, "hi");
+  ASSERT_TRUE(with.ok()) << with.status().to_string();
+  EXPECT_EQ(*with, *answer(*alone->servable, "hi"));
+}
+
+TEST_F(ModelLoader, names_a_draft_model_that_does_not_fit) {
+  config_.backend = "synthetic_sequences";
+  write("1/sequences.synthetic", "");
+  config_.generation.draft_model = "small.synthetic";
+  EXPECT_THAT(load().status().text(), HasSubstr("generation.draft_model: there is no file "));
+  write("1/small.synthetic", "can_cut: false\n");
+  EXPECT_THAT(
+      load().status().text(), HasSubstr("generation.draft_model: its memory cannot be cut")
+  );
+  config_.generation.speculation = Speculation::kPromptLookup;
+  EXPECT_TRUE(load().ok()) << "it is not wanted then";
+}
+
 TEST_F(ModelLoader, makes_a_text_model_of_a_gguf_file_that_was_trained_for_it) {
   config_.backend = "llama";
   config_.open = {.batch_size = true, .pad_lengths = true};

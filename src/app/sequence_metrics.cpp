@@ -72,6 +72,10 @@ constexpr auto kVllmNumbers = std::to_array<SequenceNumber>({
 });
 
 constexpr auto kOwnNumbers = std::to_array<SequenceNumber>({
+    {"cortex_sequence_draft_model_steps_total",
+     Type::kCounter,
+     "Steps of the small model that foretells.",
+     &SequenceCounts::draft_model_steps},
     {"cortex_sequence_accepted_total",
      Type::kCounter,
      "Requests that entered the queue.",

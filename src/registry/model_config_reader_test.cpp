@@ -190,6 +190,7 @@ generation:
   prefix_cache: false
   speculation: off
   speculation_tokens: 5
+  draft_model: small.gguf
   prefix_memory_bytes: 1000000
   prefix_disk_bytes: 0
   chat_template: chat.jinja
@@ -218,7 +219,8 @@ outputs: [{name: y, datatype: FP32, shape: [2, 3]}]
   EXPECT_EQ(config.generation.token_interval, std::chrono::milliseconds(50));
   EXPECT_EQ(config.generation.first_token_max, std::chrono::seconds(2));
   EXPECT_FALSE(config.generation.prefix_cache);
-  EXPECT_FALSE(config.generation.prompt_lookup);
+  EXPECT_EQ(config.generation.speculation, Speculation::kOff);
+  EXPECT_EQ(config.generation.draft_model, "small.gguf");
   EXPECT_EQ(config.generation.speculation_tokens, 5U);
   EXPECT_EQ(config.generation.prefix_memory_bytes, 1000000U);
   EXPECT_EQ(config.generation.prefix_disk_bytes, 0U);

@@ -248,12 +248,18 @@ class YamlReading {
         {"speculation",
          [this, &to](auto& v, auto& p) {
            const std::string word = v.IsScalar() ? v.Scalar() : "";
-           if (word != "prompt_lookup" && word != "off") {
-             return fault(v, p, "must be prompt_lookup or off");
+           if (word == "on") {
+             to.speculation = Speculation::kOn;
+           } else if (word == "prompt_lookup") {
+             to.speculation = Speculation::kPromptLookup;
+           } else if (word == "off") {
+             to.speculation = Speculation::kOff;
+           } else {
+             fault(v, p, "must be on, prompt_lookup or off");
            }
-           to.prompt_lookup = word == "prompt_lookup";
          }},
         number_key("speculation_tokens", to.speculation_tokens, {1, 15}),
+        path_key("draft_model", to.draft_model),
         number_key("prefix_memory_bytes", to.prefix_memory_bytes, {0, kBytesMax}),
         number_key("prefix_disk_bytes", to.prefix_disk_bytes, {0, kBytesMax}),
         path_key("chat_template", to.chat_template),

@@ -62,6 +62,10 @@ struct TextConfig {
   std::size_t context_length = 0;  // tokens; 0: the model's own
 };
 
+// What foretells tokens: what prompt and answer said before, and the draft model where there is
+// one.
+enum class Speculation : std::uint8_t { kOff, kPromptLookup, kOn };
+
 // How a language model is served.
 struct GenerationConfig {
   std::size_t context_length = 0;      // tokens of one sequence; 0: the model's own
@@ -73,8 +77,9 @@ struct GenerationConfig {
   // Refused is who would probably wait longer for a first token; 0: no bound.
   std::chrono::microseconds first_token_max{0};
   bool prefix_cache = true;
-  bool prompt_lookup = true;           // speculation from what prompt and answer said before
+  Speculation speculation = Speculation::kOn;
   std::size_t speculation_tokens = 8;  // foretold for each sequence of a step at most
+  std::string draft_model;  // file in the model folder of a small model that foretells; empty: none
   // For states of prefixes that have no place in the model's memory: beside it, and in the data
   // folder, where they outlive the process. 0: none.
   std::size_t prefix_memory_bytes = std::size_t{256} << 20;

@@ -52,11 +52,13 @@ inline constexpr std::size_t kUnsentTokensMax = 16;
 // What is foretold of a sequence.
 struct SequenceDraft {
   PromptLookup lookup;
-  DraftRecord record;
-  std::size_t made_at = 0;      // tokens that the sequence had
-  std::size_t matched = 0;      // of these, alike
-  std::vector<Token> tokens;    // that would come next
-  std::vector<double> chances;  // that all up to each of them do
+  DraftRecord record;              // of the lookup
+  std::size_t made_at = 0;         // tokens that the sequence had
+  std::size_t asked_at = 0;        // likewise, when the draft model was asked
+  bool by_model = false;           // it is the draft model's
+  std::vector<Token> tokens;       // that would come next
+  std::vector<std::size_t> alike;  // how sure each is, as records count it
+  std::vector<double> chances;     // that all up to each of them do
 };
 
 // A prefix with a name on its way into the lane.

@@ -15,7 +15,7 @@ namespace {
 constexpr TimePoint kNoWait{};
 
 SequenceCoreOptions sequence_core_options(
-    const SequenceLaneOptions& options, const std::shared_ptr<LaneInbox>& inbox
+    const SequenceLaneOptions& options, const std::shared_ptr<LaneInbox>& inbox, const Clock& clock
 ) {
   SequenceCoreOptions core;
   core.identity = options.identity;
@@ -27,6 +27,8 @@ SequenceCoreOptions sequence_core_options(
   core.token_interval = options.token_interval;
   core.prefix_cache = options.prefix_cache;
   core.draft_tokens_max = options.draft_tokens_max;
+  core.draft_backend = options.draft_backend;
+  core.clock = &clock;
   core.saved_bytes_max = options.saved_bytes_max;
   core.seed = std::random_device{}();
   core.store = options.prefix_store;
@@ -55,7 +57,7 @@ struct SequenceLane::Inner {
         inbox(
             std::make_shared<LaneInbox>(named_prefix_limits(backend->model()), options.prefix_store)
         ),
-        core(sequence_core_options(options, inbox), *backend, *probe),
+        core(sequence_core_options(options, inbox, clock), *backend, *probe),
         thread("lane-" + options.identity.name, [this] { serve(); }) {}
 
   void serve();

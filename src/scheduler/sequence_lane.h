@@ -35,6 +35,9 @@ struct SequenceLaneOptions {
   // Tokens foretold from prompt and answer that a step tries for each sequence, at most 15, where
   // they were measured to pay; what is drawn is the same with and without. 0: none.
   std::size_t draft_tokens_max = 8;
+  // A small model that foretells where that says too little, likewise; DraftModel::fits(). Null:
+  // none.
+  std::shared_ptr<backend::SequenceBackend> draft_backend;
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences that had to go out
   // States of prefixes that have no place in the model's memory; of this model alone. Null: none.
   std::shared_ptr<cache::PrefixStore> prefix_store;

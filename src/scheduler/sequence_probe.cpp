@@ -27,6 +27,7 @@ SequenceCounts SequenceProbe::read() const {
   out.drafts = now(drafts);
   out.draft_tokens = now(draft_tokens);
   out.draft_tokens_accepted = now(draft_tokens_accepted);
+  out.draft_model_steps = now(draft_model_steps);
   out.prefix_queries = now(prefix_queries);
   // Read behind those that are parts of it.
   out.hits_memory = now(hits_memory);

@@ -85,6 +85,9 @@ SequenceState::SequenceState(
       random(options.seed),
       policy(options.token_interval),
       recall_mail(std::make_shared<RecallMail>(options.wake)) {
+  if (speculates && options.draft_backend) {
+    draft_model = std::make_unique<DraftModel>(options.draft_backend, *options.clock);
+  }
   for (std::size_t i = running_max; i > 0; --i) {
     free_ids.push_back(static_cast<backend::SequenceId>(i - 1));
   }
@@ -143,6 +146,7 @@ void enter_memory(SequenceState& state, LaneSequence& sequence, TimePoint now) {
 void leave_memory(SequenceState& state, LaneSequence& sequence) {
   if (sequence.id < 0) return;
   state.backend.remove(sequence.id, 0, -1);
+  if (state.draft_model) state.draft_model->forget(sequence.id);
   state.free_ids.push_back(sequence.id);
   sequence.id = -1;
   state.own_cells -= std::exchange(sequence.own_cells, 0);

@@ -18,6 +18,7 @@
 #include "cache/named_prefixes.h"
 #include "cache/prefix_store.h"
 #include "cache/prefix_tree.h"
+#include "scheduler/draft_model.h"
 #include "scheduler/fair_queue.h"
 #include "scheduler/lane_sequence.h"
 #include "scheduler/recall_mail.h"
@@ -38,6 +39,9 @@ struct SequenceCoreOptions {
   bool prefix_cache = true;
   std::size_t draft_tokens_max = 8;  // that a step carries of one sequence; 0: no speculation
   double draft_gain_min = kDraftGainMin;
+  // A small model that foretells, too; DraftModel::fits(). Its steps are measured by the clock.
+  std::shared_ptr<backend::SequenceBackend> draft_backend;
+  const Clock* clock = nullptr;
   std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences outside
   std::uint64_t seed = 1;                                // of requests that bring none
   // Of prefixes that have no place in the model's memory; null: they are forgotten.
@@ -93,6 +97,7 @@ struct SequenceState {
   StepCost cost;
   StepPolicy policy;
   DraftProbes draft_probes;
+  std::unique_ptr<DraftModel> draft_model;  // null: none
   std::uint64_t steps = 0;
   std::size_t last_prompt_rows = 0;  // of the last step that read prompts
   // Where what was computed with an adapter lies in the tree; by the adapter's number.

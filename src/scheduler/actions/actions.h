@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -93,8 +94,11 @@ void keep_all_prefixes(SequenceState& state, TimePoint now);
 [[nodiscard]] bool compose(SequenceState& state, TimePoint now);
 
 // foretell.cpp
-// Makes the draft of a sequence that decodes, where it has none for its last token.
+// Makes the draft of a sequence that decodes, where it has none for its last token, from what it
+// said before.
 void foretell(SequenceState& state, LaneSequence& sequence);
+// Asks the draft model, if there is one and its time pays, for those of whom that says too little.
+void foretell_with_model(SequenceState& state, std::span<LaneSequence* const> decoding);
 // The `number`th token of the step was drawn: true when the draft's row behind it counts now.
 [[nodiscard]] bool came_true(
     SequenceState& state, LaneSequence& sequence, std::size_t number, Token drawn

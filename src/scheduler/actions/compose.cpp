@@ -98,8 +98,11 @@ Candidates candidates_of(
   });
   sort_readers(state, out.reading);
   std::vector<const std::string*> names;
+  if (state.speculates) {
+    for (LaneSequence* sequence : out.decoding) foretell(state, *sequence);
+    foretell_with_model(state, out.decoding);
+  }
   for (LaneSequence* sequence : out.decoding) {
-    if (state.speculates) foretell(state, *sequence);
     out.decoders.push_back(
         {sequence->computed, flow_number(names, sequence->generation->flow), chances_of(*sequence)}
     );
@@ -201,7 +204,8 @@ bool compose(SequenceState& state, TimePoint now) {
     view.rows_max = std::max<std::size_t>(state.backend.model().step_rows_max, 1);
     view.switched = state.steps > 0 && state.group != group;
     if (state.speculates) view.draft_rows_max = cells_available(state);
-    view.probe_drafts = state.draft_probes.due(state.steps);
+    view.probe_drafts =
+        state.draft_probes.due(state.steps) || (state.draft_model && state.draft_model->probing());
     view.draft_gain_min = state.options.draft_gain_min;
     const StepPlan plan = state.policy.next(view, state.cost);
     const std::size_t rows = plan.shape.decode_rows + plan.shape.prompt_rows;

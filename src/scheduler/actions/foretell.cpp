@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "scheduler/actions/actions.h"
@@ -12,6 +14,8 @@ namespace {
 // Tokens at the end of a prompt that are foretold from those before, and as how many they count.
 constexpr std::size_t kPromptTried = 256;
 constexpr double kPromptBelieved = 8;
+// From this chance on what was said before is not questioned by a draft model.
+constexpr double kLookupBelieved = 0.6;
 
 std::size_t unsent_tokens(const LaneSequence& sequence) {
   for (const TokenOutput& output : sequence.generation->unsent) {
@@ -59,6 +63,17 @@ void cut_at_end(const SequenceState& state, LaneSequence& sequence) {
   if (end != tokens.end()) tokens.erase(end + 1, tokens.end());
 }
 
+void finish_draft(const SequenceState& state, LaneSequence& sequence, const DraftRecord& record) {
+  cut_at_end(state, sequence);
+  SequenceDraft& draft = *sequence.draft;
+  draft.chances.clear();
+  double chance = 1;
+  for (std::size_t i = 0; i < draft.tokens.size(); ++i) {
+    chance *= record.chance(draft.alike[i]);
+    draft.chances.push_back(chance);
+  }
+}
+
 }  // namespace
 
 void foretell(SequenceState& state, LaneSequence& sequence) {
@@ -66,15 +81,44 @@ void foretell(SequenceState& state, LaneSequence& sequence) {
   SequenceDraft& draft = *sequence.draft;
   if (draft.made_at == sequence.tokens.size()) return;
   draft.made_at = sequence.tokens.size();
+  draft.by_model = false;
   const PromptLookup::Match match = draft.lookup.find(sequence.tokens);
-  draft.matched = match.length;
   draft.tokens = PromptLookup::follow(sequence.tokens, match, draft_max(state, sequence));
-  cut_at_end(state, sequence);
-  draft.chances.clear();
-  double chance = 1;
-  for (std::size_t i = 0; i < draft.tokens.size(); ++i) {
-    chance *= draft.record.chance(draft.matched + i);
-    draft.chances.push_back(chance);
+  draft.alike.resize(draft.tokens.size());
+  std::iota(draft.alike.begin(), draft.alike.end(), match.length);
+  finish_draft(state, sequence, draft.record);
+}
+
+void foretell_with_model(SequenceState& state, std::span<LaneSequence* const> decoding) {
+  if (!state.draft_model) return;
+  StepShape shape;
+  std::vector<LaneSequence*> asking;
+  std::vector<DraftModel::Wish> wishes;
+  for (LaneSequence* sequence : decoding) {
+    ++shape.decode_rows;
+    shape.attended += attended_by(sequence->computed, 1);
+    SequenceDraft& draft = *sequence->draft;
+    const bool likely = !draft.chances.empty() && draft.chances.front() >= kLookupBelieved;
+    if (likely || draft.asked_at == sequence->tokens.size()) continue;
+    asking.push_back(sequence);
+    wishes.push_back({sequence->id, sequence->tokens, draft_max(state, *sequence)});
+  }
+  const std::size_t count = std::min(
+      state.draft_model->worth(shape, state.cost, wishes.size(), state.options.draft_gain_min),
+      state.options.draft_tokens_max
+  );
+  if (count == 0) return;
+  const std::uint64_t steps = state.draft_model->steps_run();
+  auto drafts = state.draft_model->foretell(wishes, count, state.cost.estimate(shape));
+  SequenceProbe::add(state.probe.draft_model_steps, state.draft_model->steps_run() - steps);
+  for (std::size_t i = 0; i < asking.size(); ++i) {
+    SequenceDraft& draft = *asking[i]->draft;
+    draft.asked_at = asking[i]->tokens.size();
+    if (drafts[i].tokens.empty()) continue;
+    draft.by_model = true;
+    draft.tokens = std::move(drafts[i].tokens);
+    draft.alike = std::move(drafts[i].alike);
+    finish_draft(state, *asking[i], state.draft_model->record());
   }
 }
 
@@ -86,7 +130,11 @@ bool came_true(SequenceState& state, LaneSequence& sequence, std::size_t number,
   if (carried && came) SequenceProbe::add(state.probe.draft_tokens_accepted);
   // It ended, failed, or the draft is of an earlier token.
   if (draft.made_at + number + 1 != sequence.tokens.size() || !sequence.inside()) return false;
-  draft.record.learn(draft.matched + number, came);
+  if (draft.by_model) {
+    state.draft_model->learn(draft.alike[number], came);
+  } else {
+    draft.record.learn(draft.alike[number], came);
+  }
   if (!carried || !came) return false;
   ++sequence.computed;
   ++sequence.own_cells;

@@ -57,6 +57,7 @@ void make_forks(SequenceState& state, LaneSequence& first) {
     if (input.constraint) fork->constraint = input.constraint->fork();
     fork->last_step = first.last_step;
     state.backend.share(first.id, fork->id, 0, static_cast<std::int32_t>(first.computed));
+    if (state.draft_model) state.draft_model->fork(first.id, fork->id, first.computed);
     generation.sequences.push_back(std::move(fork));
   }
 }

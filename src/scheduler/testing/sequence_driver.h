@@ -90,8 +90,12 @@ class SequenceDriver {
  public:
   using Keys = backend::SyntheticSequences::Keys;
 
-  explicit SequenceDriver(const Keys& keys, SequenceCoreOptions options = {})
-      : backend_(make_backend(keys)), core_(named(std::move(options)), *backend_, probe_) {}
+  // `draft`: the keys of a draft model; null: there is none.
+  explicit SequenceDriver(
+      const Keys& keys, SequenceCoreOptions options = {}, const Keys* draft = nullptr
+  )
+      : backend_(make_backend(keys)),
+        core_(completed(std::move(options), draft), *backend_, probe_) {}
   ~SequenceDriver() { core_.close({Code::kUnavailable, "over"}, clock_.now()); }
 
   std::shared_ptr<SequenceClient> ask(
@@ -146,8 +150,10 @@ class SequenceDriver {
     CHECK(made.ok(), "the keys are right");
     return std::move(*made);
   }
-  static SequenceCoreOptions named(SequenceCoreOptions options) {
+  SequenceCoreOptions completed(SequenceCoreOptions options, const Keys* draft) {
     options.identity = {"words", "1"};
+    options.clock = &clock_;
+    if (draft != nullptr) options.draft_backend = make_backend(*draft);
     return options;
   }
 

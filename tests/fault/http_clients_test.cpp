@@ -63,7 +63,7 @@ TEST(HttpClients, sixty_half_open_ones_do_not_stop_another) {
 TEST(HttpClients, a_silent_one_is_closed_without_a_word) {
   TestServer server;
   TestClient client(server.port());
-  ASSERT_TRUE(eventually([&] { return server.server().counts().accepted == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.server().counts().open == 1; }));
   EXPECT_TRUE(eventually_open(server, 0, seconds(11)));
   EXPECT_TRUE(client.is_closed());
   EXPECT_EQ(server.server().counts().header_timeouts, 1U);

@@ -103,7 +103,12 @@ std::string TestClient::read_all() {
   return take(held_.size());
 }
 
-bool TestClient::is_closed() { return held_.empty() && !fill() && held_.empty(); }
+bool TestClient::is_closed() {
+  if (!held_.empty() || !wait_for(socket_, POLLIN)) return false;
+  char byte = 0;
+  const ssize_t received = ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return received == 0 || (received < 0 && errno != EAGAIN);
+}
 
 std::string TestClient::take_chunks() {
   std::string body;

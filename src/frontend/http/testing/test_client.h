@@ -43,7 +43,7 @@ class TestClient {
   // The next answer, framed by Content-Length, chunks or the end of the connection. `bodyless`: it
   // answers a HEAD.
   [[nodiscard]] Answer read_answer(bool bodyless = false);
-  // True when the server closes without sending another byte.
+  // True when the server closes without sending another byte; false after 10 s without either.
   [[nodiscard]] bool is_closed();
   // Everything up to the end of the connection.
   [[nodiscard]] std::string read_all();

@@ -114,7 +114,8 @@ std::size_t DraftModel::rows_for(Duration time) const {
   const double row = std::max(seconds(cost_.estimate(two)) - seconds(cost_.estimate(one)), 1e-9);
   const double rows = seconds(time) * kReadShare / row;
   const auto most = static_cast<double>(backend_->model().step_rows_max);
-  return static_cast<std::size_t>(std::clamp(rows, static_cast<double>(kReadRowsMin), most));
+  const double least = std::min(static_cast<double>(kReadRowsMin), most);
+  return static_cast<std::size_t>(std::clamp(rows, least, most));
 }
 
 // What the small memory holds of a sequence becomes a beginning of it, without its last token.

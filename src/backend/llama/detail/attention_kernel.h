@@ -54,28 +54,19 @@ inline constexpr std::size_t kAttentionQueriesMax = 6;
 
 // softmax(scale * query * key) * value for `queries` and the heads that share `key_head`, written
 // to `out`. A query that sees nothing gets zeros. Sums are floats. Any thread; keeps nothing.
-using AttentionKernel = void (*)(
+using AttentionFunction = void(
     const AttentionTensors& tensors,
     const AttentionTile& tile,
     std::size_t key_head,
     AttentionQueries queries
 );
+using AttentionKernel = AttentionFunction*;
 
 namespace avx512 {
-void attend(
-    const AttentionTensors& tensors,
-    const AttentionTile& tile,
-    std::size_t key_head,
-    AttentionQueries queries
-);
+AttentionFunction attend;
 }
 namespace avx2 {
-void attend(
-    const AttentionTensors& tensors,
-    const AttentionTile& tile,
-    std::size_t key_head,
-    AttentionQueries queries
-);
+AttentionFunction attend;
 }
 
 }  // namespace cortex::backend

@@ -112,10 +112,12 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
+  // Implicit, as std::expected's. NOLINTBEGIN(google-explicit-constructor)
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Status error) : state_(std::in_place_index<1>, std::move(error)) {
     CHECK(!std::get<1>(state_).ok(), "a Result without a value needs an error");
   }
+  // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }

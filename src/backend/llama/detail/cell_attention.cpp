@@ -154,11 +154,13 @@ void Step::take_over(ggml_cgraph* graph) {
   for (int i = 0; i < count; ++i) {
     ggml_tensor* node = installed.node_at(graph, i);
     if (!fits(node)) continue;
+    const AttentionTensors tensors = tensors_of(node);
+    const SeenCells& seen = seen_by(node, tensors.group);
     Layer& layer = layers_.emplace_back();
     layer.node = node;
-    layer.tensors = tensors_of(node);
+    layer.tensors = tensors;
     layer.key_heads = static_cast<std::size_t>(node->src[1]->ne[2]);
-    layer.seen = &seen_by(node, layer.tensors.group);
+    layer.seen = &seen;
     std::memcpy(layer.parameters.data(), node->op_params, sizeof layer.parameters);
     const CustomParameters ours{attend_layer, GGML_N_TASKS_MAX, &layer};
     static_assert(sizeof ours <= sizeof layer.parameters);
@@ -178,10 +180,12 @@ void Step::give_back() {
 
 ggml_status compute_graph(ggml_backend_t backend, ggml_cgraph* graph) {
   thread_local Step step;
+  struct Taken {
+    ~Taken() { step.give_back(); }  // also where memory for the lists was short
+  };
+  const Taken taken;
   step.take_over(graph);
-  const ggml_status out = installed.graph_compute.load()(backend, graph);
-  step.give_back();
-  return out;
+  return installed.graph_compute.load()(backend, graph);
 }
 
 ggml_backend_t init_backend(ggml_backend_dev_t device, const char* parameters) {

@@ -134,12 +134,12 @@ Status LlamaLibrary::prepare(void* handle) {
   api_.threadpool_free = reinterpret_cast<decltype(api_.threadpool_free)>(
       api_.ggml_backend_reg_get_proc_address(reg, "ggml_threadpool_free")
   );
-  cell_attention_ = install_cell_attention(api_, cpu);
+  const bool cell_attention = install_cell_attention(api_, cpu);
   log::info(
       "opened libllama",
       {{"version", version_},
        {"processor", processor_},
-       {"cell_attention", cell_attention_ ? "yes" : "no"},
+       {"cell_attention", cell_attention ? "yes" : "no"},
        {"path", path_}}
   );
   return {};

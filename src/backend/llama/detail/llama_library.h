@@ -71,8 +71,6 @@ class LlamaLibrary {
   [[nodiscard]] const LlamaFunctions& api() const { return api_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const std::string& version() const { return version_; }
-  // Whether contexts may use the attention of cell_attention.h.
-  [[nodiscard]] bool cell_attention() const { return cell_attention_; }
   // What ggml calls the processor's device.
   [[nodiscard]] const std::string& processor() const { return processor_; }
 
@@ -84,7 +82,6 @@ class LlamaLibrary {
   std::string path_;
   std::string version_;
   std::string processor_;
-  bool cell_attention_ = false;
 };
 
 // What the library logged as an error on this thread while one of these lives: the reason of a

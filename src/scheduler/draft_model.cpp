@@ -76,6 +76,7 @@ std::size_t DraftModel::worth(
     const StepShape& shape, const StepCost& cost, std::size_t sequences, double gain_min
 ) {
   ++steps_;
+  probing_ = false;
   if (sequences == 0) return 0;
   if (gain_min == 0) return kDraftTokensMax;
   if (cost.learnt() < kCostLearnt) return 0;

@@ -82,9 +82,8 @@ void StepCost::learn(const StepShape& shape, Duration took) {
       spread_[i][j] = (spread_[i][j] - gain[i] * across[j]) / kForget;
     }
   }
-  // A part that turned out many times dearer is known no better than before, for what it is now.
   for (std::size_t i = 0; i < kParts; ++i) {
-    if (factor_[i] > kDearer) unit_[i] *= std::exchange(factor_[i], 1);
+    if (factor_[i] > kDearer) rebase(i, x[i] * expected / measured);
   }
   // Something may have changed: believe the next steps more.
   const double doubt = std::abs(surprise) > kDoubt ? kDoubtSpread : 1;
@@ -97,6 +96,19 @@ void StepCost::learn(const StepShape& shape, Duration took) {
   if (widest <= kSpreadMax) return;
   for (Row& row : spread_) {
     for (double& value : row) value *= kSpreadMax / widest;
+  }
+}
+
+// A part that turned out many times dearer is known no better than before, for what it is now. It
+// took no longer than the whole step; what the step did not have waits for one that has it.
+void StepCost::rebase(std::size_t part, double share) {
+  if (share <= 0) {
+    factor_[part] = kDearer;
+    return;
+  }
+  unit_[part] *= std::min(std::exchange(factor_[part], 1), 1 / share);
+  for (std::size_t i = 0; i < kParts; ++i) {
+    if (i != part) spread_[part][i] = spread_[i][part] = 0;
   }
 }
 

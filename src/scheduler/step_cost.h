@@ -42,6 +42,8 @@ class StepCost {
 
   [[nodiscard]] Row features(const StepShape& shape) const;
   [[nodiscard]] double microseconds_of(const StepShape& shape) const;
+  // `share`: what its unit, before it is scaled by its factor, is of the step that was learnt.
+  void rebase(std::size_t part, double share);
 
   Row unit_{};    // microseconds that each part was first thought to cost
   Row factor_{};  // of unit_, learnt

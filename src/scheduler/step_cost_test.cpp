@@ -121,5 +121,21 @@ TEST_F(StepCostTest, stays_sane_when_all_steps_are_alike) {
   EXPECT_LT(chunk, 10);
 }
 
+// Short steps on a busy machine: what they took says more of the machine than of them.
+TEST_F(StepCostTest, never_thinks_a_part_dearer_than_the_steps_that_ran) {
+  std::lognormal_distribution<double> noise(0, 1.2);
+  Duration longest{};
+  for (int i = 0; i < 20'000; ++i) {
+    StepShape shape = shape_of(1 + random_() % 5, random_() % 4 == 0 ? 6 : 0, random_() % 20);
+    shape.switched = random_() % 8 == 0;
+    const Duration took =
+        duration_cast<Duration>(duration<double, std::micro>(100 * noise(random_)));
+    longest = std::max(longest, took);
+    cost_.learn(shape, took);
+    ASSERT_LT(cost_.of_switch(), 4 * longest) << "after " << i << " steps";
+    ASSERT_LT(cost_.estimate(shape), 4 * longest) << "after " << i << " steps";
+  }
+}
+
 }  // namespace
 }  // namespace cortex::scheduler

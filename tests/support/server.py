@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 
@@ -65,8 +66,10 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         if self.process.poll() is None:
             self.process.kill()
-        self._wait()
+        code = self._wait()
+        if kind is not None:
+            print(f"the server ended with {code}; it said:\n{self.output()}", file=sys.stderr)
         self.log.close()

@@ -171,6 +171,13 @@ void Registry::Reconciler::drain() {
   if (drained_.take_all(nothing, TimePoint::clock::now() + options_.drain_deadline)) {
     log::warning("leases or loads outlive the drain deadline");
   }
+  const MutexLock lock(listener_mutex_);
+  listening_ = false;
+}
+
+void Registry::Reconciler::tell_change() {
+  const MutexLock lock(listener_mutex_);
+  if (listening_ && options_.on_change) options_.on_change();
 }
 
 RegistryCounts Registry::Reconciler::counts() const {
@@ -199,7 +206,7 @@ void Registry::Reconciler::turn(std::vector<Command>& commands) {
   });
   carry_out(planned);
   if (ledger_.settled()) settled_ = true;
-  if (changed && options_.on_change) options_.on_change();
+  if (changed) tell_change();
   // Only now is nobody able to take a new lease on them.
   for (const LoadId id : planned.retire) serving_.at(id).token.reset();
   answer();
@@ -411,6 +418,7 @@ std::shared_ptr<const ReconciledModel> Registry::Reconciler::held_model(const st
          from.model.config,
          from.model.signature,
          from.model.platform,
+         from.model.facts,
          versions,
          from.model.servable.get(),
          from.number,

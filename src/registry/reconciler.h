@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/mailbox.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "base/thread_pool.h"
 #include "registry/ledger.h"
@@ -93,6 +94,7 @@ class Registry::Reconciler {
   [[nodiscard]] std::shared_ptr<const ReconciledModel> held_model(const std::string& name) const;
   void answer();
   void complain_of_overdue();
+  void tell_change();
   [[nodiscard]] TimePoint wake_time() const;
   [[nodiscard]] bool idle() const;
 
@@ -109,6 +111,8 @@ class Registry::Reconciler {
   std::atomic<std::uint64_t> load_failures_{0};
   std::atomic<std::uint64_t> unloads_{0};
   Mailbox<bool> drained_{1};  // closed once nothing is held any more
+  Mutex listener_mutex_;      // held while on_change runs
+  bool listening_ GUARDED_BY(listener_mutex_) = true;
 
   // Registry thread only.
   Ledger ledger_;

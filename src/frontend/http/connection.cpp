@@ -182,8 +182,10 @@ void Connection::refuse(const HttpFault& fault) {
     reader_.request().arrival = loop_->server().clock->now();
   }
   close_after_ = true;
+  const bool has_method = reader_.phase() != RequestReader::Phase::kHeader;
   LoopCounts::add(loop_->counts().bad_requests);
   open_exchange();
+  if (!has_method) exchange_->record.method = "-";
   exchange_->record.status = fault.status;
   send(exchange_, refusal(admission_.api, fault));
 }
@@ -442,7 +444,9 @@ void Connection::settle(ExchangeState& state) {
   ServerContext& server = loop_->server();
   state.record.total = server.clock->now() - state.request.arrival;
   server.records->record(state.record);
-  if (state.in_handler) --server.exchanges;
+  if (!state.in_handler) return;
+  --server.exchanges;
+  server.tell_if_idle();
 }
 
 void Connection::lose_client() {
@@ -486,7 +490,25 @@ void Connection::close() {
 }
 
 void Connection::cut() {
-  if (!closed_) lose_client();
+  if (closed_) return;
+  if (exchange_ && !exchange_->answered) refuse_late();
+  lose_client();
+}
+
+// As far as the socket takes it at once. The handler's own answer finds its client gone.
+void Connection::refuse_late() {
+  close_after_ = true;
+  const HttpReply reply = refusal(
+      exchange_->api,
+      {503,
+       unavailable("the server stopped before it had an answer")
+           .with_retry_after(std::chrono::seconds(1))}
+  );
+  std::string text = make_head(*exchange_, reply, reply.body.size(), false);
+  if (exchange_->request.method != Method::kHead) text += reply.body;
+  error_code ignored;
+  const std::size_t bytes = socket_.write_some(asio::buffer(text), ignored);
+  LoopCounts::add(loop_->counts().bytes_out, bytes);
 }
 
 void Connection::begin_drain() {

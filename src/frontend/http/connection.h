@@ -31,7 +31,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ~Connection();
 
   void start();
-  // Ends it at once; a request in a handler loses its client.
+  // Ends it at once, with a 503 where nothing was answered yet; a request in a handler loses its
+  // client.
   void cut();
   void begin_drain();
   void on_sweep(TimePoint now);
@@ -83,6 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool awaits_part() const;
   void refuse(const HttpFault& fault);
   void answer_unserved();
+  void refuse_late();
 
   void read_more();
   void on_read(const boost::system::error_code& error, std::size_t bytes);

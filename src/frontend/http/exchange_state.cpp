@@ -34,7 +34,7 @@ HttpExchange::~HttpExchange() {
   if (stream_ == Stream::kOpen) {
     on_loop(state_, [state = state_] { state->connection->abandon_stream(state); });
   }
-  if (state_->answered) return;
+  if (state_->answered || state_->loop->server().stopped) return;
   fail(internal("the handler let go of the exchange without an answer"));
 }
 

@@ -58,10 +58,12 @@ struct ServerContext {
   std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};
   std::atomic<bool> idle_told{false};
-  std::promise<void> idle;  // kept once, when a draining server has no connection left
+  std::promise<void> idle;  // kept once, when a draining server is_idle()
 
+  // Whose client left is waited for, too: its record is still to come.
+  [[nodiscard]] bool is_idle() const { return connections == 0 && exchanges == 0; }
   void tell_if_idle() {
-    if (draining && connections == 0 && !idle_told.exchange(true)) idle.set_value();
+    if (draining && is_idle() && !idle_told.exchange(true)) idle.set_value();
   }
 };
 

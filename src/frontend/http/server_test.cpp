@@ -134,6 +134,41 @@ TEST(HttpServer, tensors_behind_the_json_header_are_aligned) {
   exchange->fail(not_found("done"));
 }
 
+TEST(HttpServer, knows_how_long_the_caller_waits_where_a_model_runs) {
+  TestServer server;
+  TestClient client(server.port());
+  const auto taken = [&](const std::string& header) {
+    client.send(post("/park", "x", header));
+    const auto exchange = server.shelf().take();
+    const HttpRequest& request = exchange->request();
+    const auto wait =
+        request.deadline == kNoDeadline ? Duration::max() : request.deadline - request.arrival;
+    exchange->fail(not_found("done"));
+    EXPECT_EQ(client.read_answer().status, 404);
+    return wait;
+  };
+  EXPECT_EQ(taken(""), Duration::max());
+  EXPECT_EQ(taken("X-Envoy-Expected-Rq-Timeout-Ms: 0\r\n"), Duration::max());
+  EXPECT_EQ(taken("X-Envoy-Expected-Rq-Timeout-Ms: 250\r\n"), std::chrono::milliseconds(250));
+  EXPECT_EQ(
+      taken("x-envoy-expected-rq-timeout-ms: 999999999\r\n"), std::chrono::milliseconds(999'999'999)
+  );
+}
+
+TEST(HttpServer, refuses_a_wait_that_is_none_where_a_model_runs) {
+  TestServer server;
+  TestClient client(server.port());
+  for (const std::string wrong : {"1s", "-1", "1.5", "1000000000", "99999999999999999999", "1 2"}) {
+    const std::string header = "x-envoy-expected-rq-timeout-ms: " + wrong + "\r\n";
+    client.send(get("/m/a", header));
+    const auto refused = client.read_answer();
+    EXPECT_EQ(refused.status, 400) << wrong;
+    EXPECT_NE(refused.body.find("x-envoy-expected-rq-timeout-ms must be"), std::string::npos);
+    client.send(get("/hello", header));
+    EXPECT_EQ(client.read_answer().status, 200) << wrong;
+  }
+}
+
 TEST(HttpServer, sends_segments_behind_the_body) {
   TestServer server;
   TestClient client(server.port());
@@ -378,13 +413,16 @@ TEST(HttpServer, an_idle_connection_may_still_ask_while_the_server_drains) {
   EXPECT_TRUE(idle.is_closed());
 }
 
-TEST(HttpServer, stop_cuts_what_is_left_and_late_replies_go_nowhere) {
+TEST(HttpServer, stop_refuses_what_is_left_and_late_replies_go_nowhere) {
   TestServer server;
   TestClient client(server.port());
   client.send(post("/park", "x"));
   const auto exchange = server.shelf().take();
   server.server().stop();
-  exchange->fail(unavailable("stopping"));
+  exchange->fail(internal("too late"));
+  const auto answer = client.read_answer();
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.header("connection"), "close");
   EXPECT_TRUE(client.is_closed());
 }
 

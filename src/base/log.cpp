@@ -38,13 +38,48 @@ spdlog::logger& sink() {
   return *logger;
 }
 
+// DEL and the C1 controls, which JSON lets stand.
+std::size_t late_control_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) == 0x7F) return 1;
+  return byte(0) == 0xC2 && text.size() > 1 && byte(1) >= 0x80 && byte(1) < 0xA0 ? 2 : 0;
+}
+
+// Ends a line, or is obeyed by a terminal, or is no UTF-8 at all.
+bool has_controls(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool control = static_cast<unsigned char>(text[i]) < 0x20;
+    if (control || late_control_length(text.substr(i)) > 0) return true;
+  }
+  return !is_utf8(text);
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string quoted;
+  append_json_string(quoted, text);
+  for (std::string_view rest = quoted; !rest.empty();) {
+    const std::size_t length = late_control_length(rest);
+    if (length == 0) {
+      out.push_back(rest.front());
+      rest.remove_prefix(1);
+      continue;
+    }
+    const auto code = static_cast<unsigned char>(rest[length - 1]);
+    out.append("\\u00").append({kDigits[code >> 4], kDigits[code & 15]});
+    rest.remove_prefix(length);
+  }
+}
+
 struct AppendValue {
   std::string& out;
   bool json;
 
   void operator()(std::string_view text) const {
-    if (json || text.find_first_of(" \"\n\t=") != std::string_view::npos) {
+    if (json) {
       append_json_string(out, text);
+    } else if (text.find_first_of(" \"=") != std::string_view::npos || has_controls(text)) {
+      append_quoted(out, text);
     } else {
       out.append(text);
     }
@@ -58,7 +93,12 @@ struct AppendValue {
 };
 
 std::string text_line(std::string_view message, Fields fields) {
-  std::string line(message);
+  std::string line;
+  if (has_controls(message)) {
+    append_quoted(line, message);
+  } else {
+    line = message;
+  }
   for (const Field& field : fields) {
     line.append(" ").append(field.name).append("=");
     std::visit(AppendValue{line, false}, field.value);

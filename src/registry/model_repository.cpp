@@ -341,6 +341,12 @@ ReadFolder reader(const ConfigOverrides& overrides) {
 
 }  // namespace
 
+bool is_model_file(std::string_view filename) {
+  return std::ranges::any_of(kKnownFiles, [filename](const KnownFile& known) {
+    return known.filename == filename;
+  });
+}
+
 ModelFolder read_model_folder(const fs::path& folder, const std::string* override_json) {
   // "models/minilm/" is called minilm, too.
   const fs::path clean = folder.filename().empty() ? folder.parent_path() : folder;

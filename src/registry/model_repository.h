@@ -49,6 +49,10 @@ struct RepositorySnapshot {
 // that form cannot say (text, threads, variance) stays as the file says it.
 using ConfigOverrides = std::map<std::string, std::string>;
 
+// The name of a file that makes a version folder one: model.onnx, model.gguf, and those of the
+// synthetic engines.
+[[nodiscard]] bool is_model_file(std::string_view filename);
+
 // The file that names what a stored version was made of. A version folder without it is at fault.
 inline constexpr std::string_view kManifestFile = ".manifest";
 

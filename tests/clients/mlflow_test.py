@@ -435,6 +435,33 @@ def test_what_an_alias_points_to_is_served(client, tracking, name):
         assert served == (version, [3.0, 3.0])
 
 
+def completion(port, model):
+    """What it says to a prompt; None while it is not served."""
+    body = json.dumps({"model": model, "prompt": "The sky is", "max_tokens": 4, "temperature": 0}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/completions", body)
+    try:
+        answer = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError:
+        return None
+    return json.load(answer)["choices"][0]["text"]
+
+
+def test_a_registered_language_model_is_served(client, tracking, name, run, demo_models, tmp_path):
+    if not demo_models:
+        pytest.skip("without the demo language model")
+    weights = tmp_path / "SmolLM2-135M-Instruct.gguf"
+    weights.symlink_to(pathlib.Path(demo_models) / "smollm2/1/model.gguf")
+    client.log_artifact(run, str(weights), "model")
+    client.create_registered_model(name)
+    client.create_model_version(name, client.get_run(run).info.artifact_uri + "/model", run)
+    client.set_registered_model_alias(name, "champion", "1")
+    deadline = time.monotonic() + 60
+    while (said := completion(tracking.port, f"{name}@champion")) is None:
+        assert time.monotonic() < deadline, tracking.output()
+        time.sleep(0.1)
+    assert said and said == completion(tracking.port, f"models:/{name}/1")
+
+
 def test_a_python_model(client, name):
     mlflow.set_experiment(name)
     with mlflow.start_run():

@@ -166,7 +166,8 @@ TEST_F(StoredModelsTest, lists_what_cannot_be_served_with_its_reason) {
   start();
   ASSERT_TRUE(wait_for("m", "2"));
   ASSERT_TRUE(wait([&] {
-    return reason("m@1").find("no ONNX flavor: sklearn") != std::string::npos;
+    return reason("m@1").find("no ONNX flavor, and not one GGUF file: sklearn") !=
+           std::string::npos;
   }));
   ASSERT_TRUE(wait([&] { return stored_->settled(); }));
 }

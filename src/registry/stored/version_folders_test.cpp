@@ -89,7 +89,7 @@ TEST_F(VersionFoldersTest, refuses_bytes_that_are_not_what_their_digest_says) {
 
 TEST_F(VersionFoldersTest, says_why_a_version_cannot_be_served) {
   source_.put("m", 1, {{"MLmodel", "flavors: {sklearn: {}}"}, {"model.pkl", "x"}});
-  EXPECT_EQ(make(1, "1").text(), "no ONNX flavor: sklearn");
+  EXPECT_EQ(make(1, "1").text(), "no ONNX flavor, and not one GGUF file: sklearn");
   source_.put("m", 2, {{"MLmodel", "flavors: ["}, {"model.onnx", "x"}});
   EXPECT_THAT(make(2, "2").text(), HasSubstr("MLmodel: line"));
   EXPECT_FALSE(fs::exists(place("")));

@@ -12,6 +12,7 @@ namespace cortex::registry {
 namespace {
 
 constexpr std::string_view kModelFile = "model.onnx";
+constexpr std::string_view kGgufFile = "model.gguf";
 constexpr auto kTopFiles = std::to_array<std::string_view>(
     {"config.pbtxt",
      "model.yaml",
@@ -24,6 +25,17 @@ constexpr auto kTopFiles = std::to_array<std::string_view>(
 
 bool is_top_file(std::string_view path) {
   return std::find(kTopFiles.begin(), kTopFiles.end(), path) != kTopFiles.end();
+}
+
+// The one GGUF file among them; empty where there is none, or more than one.
+std::string lone_gguf_file(std::span<const SourceFile> files) {
+  std::string out;
+  for (const SourceFile& file : files) {
+    if (!file.path.ends_with(".gguf")) continue;
+    if (!out.empty()) return {};
+    out = file.path;
+  }
+  return out;
 }
 
 // MLflow's own, of no use to an engine.
@@ -59,13 +71,31 @@ Result<std::vector<PlacedFile>> checked(std::vector<PlacedFile> files) {
   return files;
 }
 
+Result<std::vector<PlacedFile>> place_logged_gguf(
+    const std::string& weights, std::span<const SourceFile> files
+) {
+  std::vector<PlacedFile> out;
+  for (const SourceFile& file : files) {
+    const bool at_top = file.path.find('/') == std::string::npos;
+    const bool is_template = at_top && file.path.ends_with(".jinja");
+    if (file.path == weights) {
+      out.push_back({file, std::string(kGgufFile)});
+    } else if (is_top_file(file.path) || is_template) {
+      out.push_back({file, file.path});
+    }
+  }
+  return checked(std::move(out));
+}
+
 }  // namespace
 
 Result<std::vector<PlacedFile>> place_mlflow_files(
     const MlModel& model, std::span<const SourceFile> files
 ) {
   if (model.onnx_file.empty()) {
-    return failed_precondition("no ONNX flavor: " + join(model.flavors));
+    const std::string weights = lone_gguf_file(files);
+    if (!weights.empty()) return place_logged_gguf(weights, files);
+    return failed_precondition("no ONNX flavor, and not one GGUF file: " + join(model.flavors));
   }
   const auto slash = model.onnx_file.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : model.onnx_file.substr(0, slash + 1);
@@ -87,13 +117,16 @@ Result<std::vector<PlacedFile>> place_mlflow_files(
 }
 
 Result<std::vector<PlacedFile>> place_plain_files(std::span<const SourceFile> files) {
-  std::vector<PlacedFile> out;
-  bool found = false;
-  for (const SourceFile& file : files) {
-    found = found || file.path == kModelFile || file.path == "model.synthetic";
-    out.push_back({file, file.path});
+  const bool named =
+      std::ranges::any_of(files, [](const SourceFile& file) { return is_model_file(file.path); });
+  const std::string weights = named ? "" : lone_gguf_file(files);
+  if (!named && weights.empty()) {
+    return failed_precondition("neither MLmodel nor model.onnx nor one GGUF file is in its folder");
   }
-  if (!found) return failed_precondition("neither MLmodel nor model.onnx is in its folder");
+  std::vector<PlacedFile> out;
+  for (const SourceFile& file : files) {
+    out.push_back({file, file.path == weights ? std::string(kGgufFile) : file.path});
+  }
   return checked(std::move(out));
 }
 

@@ -61,7 +61,7 @@ TEST(VersionLayout, keeps_the_names_that_the_graph_uses_relative_to_its_file) {
 TEST(VersionLayout, says_why_a_model_cannot_be_served_here) {
   EXPECT_THAT(
       places(place_mlflow_files({{"python_function", "sklearn"}, ""}, files({"model.pkl"}))),
-      ElementsAre("no ONNX flavor: python_function, sklearn")
+      ElementsAre("no ONNX flavor, and not one GGUF file: python_function, sklearn")
   );
   EXPECT_THAT(
       places(place_mlflow_files(kOnnx, files({"MLmodel"}))), ElementsAre(HasSubstr("is missing"))
@@ -82,6 +82,35 @@ TEST(VersionLayout, takes_a_plain_version_folder_as_it_is) {
       places(place_plain_files(files({"model.yaml", "model.synthetic", "a/b"}))),
       ElementsAre("a/b", "model.synthetic", "model.yaml")
   );
+}
+
+TEST(VersionLayout, takes_a_gguf_file_by_any_name_where_there_is_one) {
+  EXPECT_THAT(
+      places(place_plain_files(files({"chat.jinja", "tiny-Q4_K_M.gguf"}))),
+      ElementsAre("chat.jinja", "tiny-Q4_K_M.gguf as model.gguf")
+  );
+  EXPECT_THAT(
+      places(place_plain_files(files({"draft.gguf", "model.gguf"}))),
+      ElementsAre("draft.gguf", "model.gguf")
+  );
+  EXPECT_THAT(
+      places(place_plain_files(files({"a.gguf", "b.gguf"}))), ElementsAre(HasSubstr("one GGUF"))
+  );
+  EXPECT_THAT(
+      places(place_plain_files(files({"sequences.synthetic"}))), ElementsAre("sequences.synthetic")
+  );
+}
+
+TEST(VersionLayout, takes_a_logged_gguf_file_from_wherever_it_lies) {
+  const MlModel logged{{"python_function"}, ""};
+  const auto all = files(
+      {"MLmodel", "artifacts/tiny.gguf", "chat.jinja", "code/x.jinja", "conda.yaml", "model.yaml"}
+  );
+  EXPECT_THAT(
+      places(place_mlflow_files(logged, all)),
+      ElementsAre("chat.jinja", "artifacts/tiny.gguf as model.gguf", "model.yaml")
+  );
+  EXPECT_FALSE(place_mlflow_files(logged, files({"MLmodel", "a.gguf", "b.gguf"})).ok());
 }
 
 TEST(VersionLayout, lets_no_file_lead_out_or_stand_for_the_manifest) {

@@ -189,6 +189,60 @@ TEST_F(ModelLoader, makes_a_language_model_of_a_gguf_file) {
   const auto first = answer(*loaded->servable, "hi");
   ASSERT_TRUE(first.ok()) << first.status().to_string();
   EXPECT_EQ(*first, *answer(*loaded->servable, "hi"));  // from the prefix cache
+  EXPECT_EQ(loaded->facts.weights.architecture, "llama");
+  EXPECT_EQ(loaded->facts.context_length, 512u);
+  EXPECT_EQ(loaded->facts.chat_template, tiny.chat_template);
+  EXPECT_FALSE(loaded->facts.thinking);
+}
+
+TEST_F(ModelLoader, a_language_model_whose_memory_cannot_be_cut_answers_as_if_it_were_cold) {
+  config_.backend = "llama";
+  backend::testing::TinyGgufOptions tiny;
+  tiny.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+  write("1/model.gguf", backend::testing::tiny_mamba_gguf(tiny));
+  config_.generation.cells = 512;
+  const std::vector<std::string> questions = {"once upon a time there was", "once upon a time we"};
+  std::vector<std::string> cold;
+  for (const std::string& question : questions) {
+    const auto loaded = load();
+    ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+    const auto said = answer(*loaded->servable, question);
+    ASSERT_TRUE(said.ok()) << said.status().to_string();
+    EXPECT_FALSE(said->empty());
+    cold.push_back(*said);
+  }
+  EXPECT_NE(cold[0], cold[1]);
+  const auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  for (const std::size_t asked : {0U, 1U, 1U, 0U}) {
+    const auto said = answer(*loaded->servable, questions[asked]);
+    ASSERT_TRUE(said.ok()) << said.status().to_string();
+    EXPECT_EQ(*said, cold[asked]);
+  }
+}
+
+TEST_F(ModelLoader, tells_what_the_files_of_a_version_are) {
+  config_.backend = "llama";
+  config_.generation.cells = 512;
+  backend::testing::TinyGgufOptions tiny;
+  tiny.chat_template = "{{ messages[0].content }}<think>";
+  const std::string bytes = backend::testing::tiny_gguf(tiny);
+  write("1/model.gguf", bytes);
+  write("1/notes.txt", "12345");
+  const auto loaded = load();
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->facts.file_bytes, bytes.size() + 5);
+  EXPECT_EQ(loaded->facts.digest.size(), 64u);
+  EXPECT_NEAR(
+      static_cast<double>(loaded->facts.changed_ms), static_cast<double>(unix_milliseconds()), 6e4
+  );
+  EXPECT_TRUE(loaded->facts.thinking);
+  tiny.chat_template = "{{";
+  write("1/model.gguf", backend::testing::tiny_gguf(tiny));
+  const auto changed = load();
+  ASSERT_TRUE(changed.ok()) << changed.status().to_string();
+  EXPECT_NE(changed->facts.digest, loaded->facts.digest);
+  EXPECT_EQ(changed->facts.chat_template, "") << "one that is of no use";
 }
 
 TEST_F(ModelLoader, loads_a_draft_model_beside_a_language_model) {
@@ -234,6 +288,9 @@ TEST_F(ModelLoader, makes_a_text_model_of_a_gguf_file_that_was_trained_for_it) {
   EXPECT_TRUE(loaded->config.batching.pad_lengths);
   EXPECT_EQ(loaded->config.text.tokenizer, "model.gguf");
   EXPECT_EQ(loaded->config.text.context_length, 64u);
+  EXPECT_EQ(loaded->facts.context_length, 64u);
+  EXPECT_EQ(loaded->facts.weights.architecture, "bert");
+  EXPECT_GT(loaded->facts.file_bytes, 0u);
   const auto both = embedding(*loaded->servable, {"hello world", "warm up and down"});
   ASSERT_TRUE(both.ok()) << both.status().to_string();
   EXPECT_EQ(both->dimensions, 16u);

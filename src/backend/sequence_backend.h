@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "request/model_facts.h"
 #include "request/sampling.h"
 #include "request/sequence.h"
 
@@ -27,6 +28,7 @@ using SequenceId = std::int32_t;
 struct SequenceModel {
   std::string architecture;  // "llama"
   std::string description;   // "llama 135M Q4_1", for people
+  WeightFacts weights;
   std::size_t vocabulary_size = 0;
   std::size_t context_length = 0;  // most tokens of one sequence
   std::size_t cells = 0;           // tokens that the memory holds, each counted once however many

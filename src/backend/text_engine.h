@@ -12,6 +12,7 @@
 #include "backend/tensor_backend.h"
 #include "base/status.h"
 #include "request/model_config.h"
+#include "request/model_facts.h"
 #include "text/tokenizer.h"
 
 namespace cortex::backend {
@@ -24,6 +25,7 @@ struct TextModel {
   std::unique_ptr<TensorBackend> backend;
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::size_t context_length = 0;  // tokens
+  WeightFacts weights;
 };
 
 struct TextModelOptions {

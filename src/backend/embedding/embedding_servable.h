@@ -30,6 +30,10 @@ struct EmbeddingOptions {
   std::size_t texts_max = 2048;
 };
 
+// How a text model pools: as its configuration says, or as its outputs do: states of tokens are
+// averaged, a lone `logits` of one number ranks, a lone `sentence_embedding` is one already. Pure.
+[[nodiscard]] Pooling pooling_of(const ModelConfig& config, const ModelSignature& signature);
+
 // A text model: tokeniser in front of a tensor lane, pooling behind it. Each text of a request
 // becomes one row, an InferInput [1, length] of its own, so that the lane may batch it with rows of
 // any other request; how long the rows of a batch are padded is the lane's business. Tensors pass

@@ -16,7 +16,8 @@ void pool_mean(std::span<const float> states, std::span<float> out) {
     const float* const row = states.data() + at;
     for (std::size_t i = 0; i < width; ++i) out[i] += row[i];
   }
-  const float scale = 1.0f / static_cast<float>(states.size() / width);
+  const std::size_t rows = states.size() / width;
+  const float scale = 1.0f / static_cast<float>(rows);
   for (float& value : out) value *= scale;
 }
 

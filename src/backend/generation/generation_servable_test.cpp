@@ -226,7 +226,7 @@ TEST_F(GenerationServableTest, a_prompt_beyond_the_context_is_refused_with_the_c
   EXPECT_EQ(status.reason(), "context_length_exceeded");
   EXPECT_EQ(status.field(), "prompt");
   EXPECT_NE(status.text().find("32 tokens"), std::string::npos) << status.text();
-  EXPECT_NE(status.text().find("4"), std::string::npos);
+  EXPECT_NE(status.text().find('4'), std::string::npos);
   Answer fits = submit(prompt(std::string(20, 'a')));
   EXPECT_EQ(lane_input().tokens_max, 32 - lane_input().prompt.size());
 }

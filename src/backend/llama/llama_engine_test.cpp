@@ -2,7 +2,9 @@
 #include "backend/llama/llama_engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -88,7 +90,9 @@ class LlamaEngineTest : public ::testing::Test {
 float difference(const std::vector<float>& a, const std::vector<float>& b) {
   float most = 0;
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    most = std::max(most, std::abs(a[i] - b[i]));
+    const float apart = std::abs(a[i] - b[i]);
+    if (std::isnan(apart)) return apart;  // neither less nor more than anything
+    most = std::max(most, apart);
   }
   return most;
 }
@@ -118,6 +122,10 @@ TEST_F(LlamaEngineTest, tells_what_the_file_says) {
   ASSERT_TRUE(backend);
   const SequenceModel& model = backend->model();
   EXPECT_EQ(model.architecture, "llama");
+  EXPECT_EQ(model.weights.architecture, "llama");
+  EXPECT_EQ(model.weights.quantization, "F32");
+  EXPECT_EQ(model.weights.width, 32u);
+  EXPECT_GT(model.weights.parameters, 260u * 16);
   EXPECT_EQ(model.vocabulary_size, 260u);
   EXPECT_EQ(model.cells, 512u);  // the library takes steps of 256
   EXPECT_EQ(model.context_length, 512u);
@@ -330,6 +338,80 @@ TEST_F(LlamaEngineTest, cuts_leave_only_the_likeliest) {
     settings.temperature = 2;
     const auto sampler = backend->make_sampler(settings, 9);
     for (int draw = 0; draw < 10; ++draw) EXPECT_EQ(sampler->sample(logits, {})->token, best);
+  }
+}
+
+// How often each token was drawn.
+std::map<Token, int> draws_of(
+    const SequenceBackend& backend,
+    const SamplingSettings& settings,
+    const std::vector<float>& logits,
+    int draws
+) {
+  const auto sampler = backend.make_sampler(settings, 3);
+  std::map<Token, int> out;
+  for (int draw = 0; draw < draws; ++draw) {
+    const auto token = sampler->sample(logits, {});
+    EXPECT_TRUE(token.ok()) << token.status().to_string();
+    if (token.ok()) ++out[token->token];
+  }
+  return out;
+}
+
+// The first tokens have these probabilities, all others almost none.
+std::vector<float> logits_with(const std::vector<float>& probabilities, std::size_t vocabulary) {
+  std::vector<float> out(vocabulary, -30);
+  std::ranges::transform(probabilities, out.begin(), [](float one) { return std::log(one); });
+  return out;
+}
+
+TEST_F(LlamaEngineTest, typical_p_leaves_out_a_token_that_says_too_little) {
+  const auto backend = load();
+  ASSERT_TRUE(backend);
+  const auto logits =
+      logits_with({0.4F, 0.1F, 0.1F, 0.1F, 0.1F, 0.1F, 0.1F}, backend->model().vocabulary_size);
+  SamplingSettings settings;
+  EXPECT_GT(draws_of(*backend, settings, logits, 100)[0], 20);
+  settings.typical_p = 0.5F;
+  auto typical = draws_of(*backend, settings, logits, 100);
+  EXPECT_EQ(typical[0], 0);
+  for (Token token = 1; token <= 6; ++token) EXPECT_GT(typical[token], 0) << token;
+}
+
+TEST_F(LlamaEngineTest, xtc_leaves_out_all_but_the_last_of_the_likely) {
+  const auto backend = load();
+  ASSERT_TRUE(backend);
+  const auto logits = logits_with({0.5F, 0.3F, 0.15F, 0.05F}, backend->model().vocabulary_size);
+  SamplingSettings settings;
+  settings.xtc_threshold = 0.1F;
+  EXPECT_GT(draws_of(*backend, settings, logits, 100)[0], 20);
+  settings.xtc_probability = 1;
+  auto always = draws_of(*backend, settings, logits, 100);
+  EXPECT_EQ(always[0] + always[1], 0);
+  EXPECT_GT(always[2], 50);
+  EXPECT_GT(always[3], 0);
+  settings.xtc_probability = 0.5F;
+  auto sometimes = draws_of(*backend, settings, logits, 100);
+  EXPECT_GT(sometimes[0], 5);
+  EXPECT_GT(sometimes[2], always[2] / 3);
+}
+
+TEST_F(LlamaEngineTest, mirostat_draws_as_surprisingly_as_it_is_told) {
+  const auto backend = load();
+  ASSERT_TRUE(backend);
+  std::vector<float> logits(backend->model().vocabulary_size);
+  for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = -0.5F * static_cast<float>(i);
+  for (const std::int32_t version : {1, 2}) {
+    SamplingSettings settings;
+    settings.mirostat = version;
+    settings.mirostat_tau = 0.1F;
+    EXPECT_EQ(draws_of(*backend, settings, logits, 20)[0], 20) << version;
+    settings.mirostat_tau = 10;
+    EXPECT_GT(draws_of(*backend, settings, logits, 20).size(), 3U) << version;
+    // Both go on until what is drawn is as surprising as it was asked for.
+    settings.mirostat_tau = 0.1F;
+    settings.mirostat_eta = 10;
+    EXPECT_GT(draws_of(*backend, settings, logits, 100).size(), 1U) << version;
   }
 }
 

@@ -120,6 +120,8 @@ TEST_F(LlamaTextTest, says_what_it_takes_and_gives) {
   EXPECT_EQ(signature.outputs[0].shape, (Shape{-1, 16}));
   EXPECT_FALSE(signature.generates);
   EXPECT_EQ(model.context_length, 64u);
+  EXPECT_EQ(model.weights.architecture, "bert");
+  EXPECT_EQ(model.weights.width, 16u);
 }
 
 TEST_F(LlamaTextTest, tells_files_for_texts_alone_from_others) {

@@ -44,6 +44,10 @@ namespace {
 
 using Logits = std::vector<float>;
 
+// How far logits of the same tokens may lie apart that were computed in other company; a token
+// whose lead is more than twice as much is the same token (docs/language-models.md).
+constexpr float kEpsilon = 0.05F;
+
 class SmolLm2Test : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -61,6 +65,16 @@ class SmolLm2Test : public ::testing::Test {
   static std::vector<Logits> run(
       SequenceId sequence, const std::vector<Token>& tokens, std::size_t from, std::size_t rows
   ) {
+    return run_on(*backend_, sequence, tokens, from, rows);
+  }
+
+  static std::vector<Logits> run_on(
+      SequenceBackend& backend,
+      SequenceId sequence,
+      const std::vector<Token>& tokens,
+      std::size_t from,
+      std::size_t rows
+  ) {
     std::vector<Logits> out;
     for (std::size_t at = from; at < tokens.size(); at += rows) {
       std::vector<StepRow> step_rows;
@@ -69,9 +83,9 @@ class SmolLm2Test : public ::testing::Test {
       }
       SequenceStep step;
       step.rows = step_rows;
-      EXPECT_TRUE(backend_->decode(step).ok());
+      EXPECT_TRUE(backend.decode(step).ok());
       for (std::size_t i = 0; i < step_rows.size(); ++i) {
-        const auto logits = backend_->logits(i);
+        const auto logits = backend.logits(i);
         out.emplace_back(logits.begin(), logits.end());
       }
     }
@@ -109,7 +123,6 @@ std::size_t other_choices(
 }
 
 TEST_F(SmolLm2Test, teacher_forced_logits_do_not_depend_on_how_they_came) {
-  constexpr float kEpsilon = 0.05F;
   const auto tokens = tokens_of(
       "The quick brown fox jumps over the lazy dog, and then it sleeps in the sun until the "
       "evening "
@@ -146,6 +159,66 @@ TEST_F(SmolLm2Test, teacher_forced_logits_do_not_depend_on_how_they_came) {
   EXPECT_EQ(furthest(shared, restored), 0);  // the same numbers, computed the same way
   EXPECT_EQ(other_choices(alone, batched, kEpsilon), 0u);
   EXPECT_EQ(other_choices(second, shared, kEpsilon), 0u);
+}
+
+TEST_F(SmolLm2Test, teacher_forced_logits_do_not_depend_on_the_neighbours_of_a_step) {
+  std::vector<std::vector<Token>> texts = {
+      tokens_of("The quick brown fox jumps over the lazy dog, and then it sleeps in the sun."),
+      tokens_of("def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return a - b\n"),
+      tokens_of("Interest rates rose by half a percent in the third quarter of the year.")
+  };
+  std::size_t length = 512;
+  for (const auto& tokens : texts) length = std::min(length, tokens.size());
+  std::vector<std::vector<Logits>> alone;
+  for (auto& tokens : texts) {
+    tokens.resize(length);
+    alone.push_back(run(0, tokens, 0, 1));
+    backend_->remove(0, 0, -1);
+  }
+  std::vector<std::vector<Logits>> together(texts.size());
+  for (std::size_t at = 0; at < length; ++at) {
+    std::vector<StepRow> rows;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto sequence = static_cast<SequenceId>(i + 1);
+      rows.push_back({texts[i][at], static_cast<std::int32_t>(at), sequence, true});
+    }
+    SequenceStep step;
+    step.rows = rows;
+    ASSERT_TRUE(backend_->decode(step).ok());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto logits = backend_->logits(i);
+      together[i].emplace_back(logits.begin(), logits.end());
+    }
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    backend_->remove(static_cast<SequenceId>(i + 1), 0, -1);
+    std::printf("epsilon beside neighbours: %.4f\n", furthest(alone[i], together[i]));
+    EXPECT_LT(furthest(alone[i], together[i]), kEpsilon);
+    EXPECT_EQ(other_choices(alone[i], together[i], kEpsilon), 0u);
+  }
+}
+
+TEST_F(SmolLm2Test, teacher_forced_logits_are_the_same_behind_a_state_of_another_process) {
+  const auto tokens = tokens_of(
+      "And then it sleeps in the sun until the evening comes and the owl begins to call from the "
+      "old tree behind the house, where nobody has lived for many years."
+  );
+  const auto half = tokens.size() / 2;
+  const auto before = run(0, tokens, 0, 1);
+  backend_->remove(0, static_cast<std::int32_t>(half), -1);
+  const auto state = backend_->save(0);
+  ASSERT_TRUE(state.ok()) << state.status().to_string();
+  backend_->remove(0, 0, -1);
+
+  auto fresh = LlamaEngine().load(smollm2());
+  ASSERT_TRUE(fresh.ok()) << fresh.status().to_string();
+  EXPECT_EQ((*fresh)->model().digest, backend_->model().digest);
+  ASSERT_TRUE((*fresh)->restore(5, *state).ok());
+  const auto after = run_on(**fresh, 5, tokens, half, 1);
+  const auto from = before.begin() + static_cast<std::ptrdiff_t>(half);
+  const std::vector<Logits> second(from, before.end());
+  EXPECT_LT(furthest(second, after), kEpsilon);
+  EXPECT_EQ(other_choices(second, after, kEpsilon), 0u);
 }
 
 TEST_F(SmolLm2Test, answers_in_english) {

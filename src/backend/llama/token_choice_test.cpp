@@ -46,6 +46,23 @@ TEST(TokenChoice, numbers_that_are_none_are_not_taken) {
   EXPECT_EQ(largest(std::vector<float>{broken, -3, nothing}, {}), 1);
 }
 
+TEST(TokenChoice, one_that_is_no_number_is_seen_wherever_it_is) {
+  const float infinite = std::numeric_limits<float>::infinity();
+  for (std::size_t count = 1; count < 40; ++count) {
+    auto logits = wave(count);
+    logits[count / 2] = -infinite;
+    EXPECT_FALSE(has_none(logits));
+    for (std::size_t at = 0; at < count; ++at) {
+      for (const float none : {infinite, std::numeric_limits<float>::quiet_NaN()}) {
+        const float before = std::exchange(logits[at], none);
+        EXPECT_TRUE(has_none(logits)) << at << " of " << count;
+        logits[at] = before;
+      }
+    }
+  }
+  EXPECT_FALSE(has_none({}));
+}
+
 TEST(TokenChoice, probabilities_add_up_to_one) {
   auto logits = wave(1000);
   for (float& logit : logits) logit *= 40;

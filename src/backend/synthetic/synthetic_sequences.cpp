@@ -57,6 +57,7 @@ std::string digest_of(const SyntheticKeys& keys) {
 SequenceModel describe(const SequenceProgram& program, std::string digest) {
   SequenceModel out;
   out.architecture = "synthetic";
+  out.weights.architecture = out.architecture;
   out.description = "synthetic sequences";
   out.vocabulary_size = ByteVocabulary::kSize;
   out.context_length = program.context_length;

@@ -56,6 +56,9 @@ std::vector<float> random_values(std::mt19937& random, std::size_t count, float 
 }
 
 enum TokenType : std::int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
+constexpr std::uint32_t kMambaKernel = 4;
+constexpr std::uint32_t kMambaState = 16;
+constexpr std::uint32_t kMambaRank = 2;
 constexpr std::string_view kWordBegin = "\xE2\x96\x81";  // how vocabularies write a space
 
 void add_bert_vocabulary(GgufWriter& out) {
@@ -78,6 +81,48 @@ void add_bert_vocabulary(GgufWriter& out) {
   out.add("tokenizer.ggml.bos_token_id", std::uint32_t{kTinyBertBegin});
   out.add("tokenizer.ggml.seperator_token_id", std::uint32_t{kTinyBertEnd});
   out.add("tokenizer.ggml.mask_token_id", std::uint32_t{4});
+}
+
+// A token for every byte, for a space, and for the ends of a text.
+constexpr std::uint64_t kByteTokens = 3 + 256 + 1;
+
+void add_byte_vocabulary(GgufWriter& out, const TinyGgufOptions& options) {
+  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
+  std::vector<std::int32_t> types = {kUnknown, kControl, kControl};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof(name), "<0x%02X>", byte);
+    tokens.emplace_back(name);
+    types.push_back(kByte);
+  }
+  tokens.emplace_back(kWordBegin);
+  types.push_back(kNormal);
+  out.add("tokenizer.ggml.model", "llama");
+  out.add("tokenizer.ggml.tokens", tokens);
+  out.add("tokenizer.ggml.scores", std::vector<float>(tokens.size(), 0));
+  out.add("tokenizer.ggml.token_type", types);
+  out.add("tokenizer.ggml.unknown_token_id", std::uint32_t{0});
+  out.add("tokenizer.ggml.bos_token_id", std::uint32_t{1});
+  out.add("tokenizer.ggml.eos_token_id", std::uint32_t{2});
+  out.add("tokenizer.ggml.add_bos_token", true);
+  out.add("tokenizer.ggml.add_eos_token", false);
+  out.add("tokenizer.ggml.add_space_prefix", false);
+  if (!options.chat_template.empty()) out.add("tokenizer.chat_template", options.chat_template);
+}
+
+void add_mamba_facts(GgufWriter& out, const TinyGgufOptions& options) {
+  out.add("general.architecture", "mamba");
+  out.add("general.name", "tiny");
+  out.add("mamba.context_length", options.context_length);
+  out.add("mamba.embedding_length", options.width);
+  out.add("mamba.block_count", options.layers);
+  out.add("mamba.feed_forward_length", std::uint32_t{0});
+  out.add("mamba.attention.head_count", std::uint32_t{0});
+  out.add("mamba.attention.layer_norm_rms_epsilon", 1e-5F);
+  out.add("mamba.ssm.conv_kernel", kMambaKernel);
+  out.add("mamba.ssm.inner_size", 2 * options.width);
+  out.add("mamba.ssm.state_size", kMambaState);
+  out.add("mamba.ssm.time_step_rank", kMambaRank);
 }
 
 void add_bert_facts(GgufWriter& out, const TinyBertOptions& options) {
@@ -155,19 +200,35 @@ void GgufWriter::add(std::string_view key, const std::vector<std::int32_t>& valu
   ++facts_;
 }
 
+void GgufWriter::add(std::string_view key, const std::vector<std::uint32_t>& values) {
+  append_list(fact_bytes_, key, kUint32, values.size());
+  for (const std::uint32_t value : values) append_value(fact_bytes_, value);
+  ++facts_;
+}
+
 void GgufWriter::add_tensor(
     std::string_view name, const std::vector<std::uint64_t>& shape, const std::vector<float>& values
 ) {
   std::uint64_t count = 1;
   for (const std::uint64_t dimension : shape) count *= dimension;
   CHECK(count == values.size(), "a tensor has one value for each place");
+  const auto* bytes = reinterpret_cast<const char*>(values.data());
+  add_tensor(name, shape, kTensorFp32, {bytes, values.size() * sizeof(float)});
+}
+
+void GgufWriter::add_tensor(
+    std::string_view name,
+    const std::vector<std::uint64_t>& shape,
+    std::uint32_t type,
+    std::string_view data
+) {
   append_text(tensor_infos_, name);
   append_value(tensor_infos_, static_cast<std::uint32_t>(shape.size()));
   for (const std::uint64_t dimension : shape) append_value(tensor_infos_, dimension);
-  append_value(tensor_infos_, kTensorFp32);
+  append_value(tensor_infos_, type);
   pad(data_);
   append_value(tensor_infos_, std::uint64_t{data_.size()});
-  data_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  data_.append(data);
   ++tensors_;
 }
 
@@ -197,28 +258,7 @@ std::string tiny_gguf(const TinyGgufOptions& options) {
   out.add("llama.attention.head_count_kv", std::uint32_t{1});
   out.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
   out.add("llama.rope.dimension_count", width / kHeads);
-
-  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
-  std::vector<std::int32_t> types = {kUnknown, kControl, kControl};
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    char name[8];
-    std::snprintf(name, sizeof(name), "<0x%02X>", byte);
-    tokens.emplace_back(name);
-    types.push_back(kByte);
-  }
-  tokens.emplace_back(kWordBegin);
-  types.push_back(kNormal);
-  out.add("tokenizer.ggml.model", "llama");
-  out.add("tokenizer.ggml.tokens", tokens);
-  out.add("tokenizer.ggml.scores", std::vector<float>(tokens.size(), 0));
-  out.add("tokenizer.ggml.token_type", types);
-  out.add("tokenizer.ggml.unknown_token_id", std::uint32_t{0});
-  out.add("tokenizer.ggml.bos_token_id", std::uint32_t{1});
-  out.add("tokenizer.ggml.eos_token_id", std::uint32_t{2});
-  out.add("tokenizer.ggml.add_bos_token", true);
-  out.add("tokenizer.ggml.add_eos_token", false);
-  out.add("tokenizer.ggml.add_space_prefix", false);
-  if (!options.chat_template.empty()) out.add("tokenizer.chat_template", options.chat_template);
+  add_byte_vocabulary(out, options);
 
   std::mt19937 random(options.seed);
   const auto matrix = [&](const std::string& name, std::uint64_t in, std::uint64_t rows, float scale
@@ -228,8 +268,9 @@ std::string tiny_gguf(const TinyGgufOptions& options) {
   const auto norm = [&](const std::string& name) {
     out.add_tensor(name, {width}, std::vector<float>(width, 1));
   };
-  matrix("token_embd.weight", width, tokens.size(), 1);
+  matrix("token_embd.weight", width, kByteTokens, 1);
   norm("output_norm.weight");
+  if (options.own_output) matrix("output.weight", width, kByteTokens, 1);
   for (std::uint32_t layer = 0; layer < options.layers; ++layer) {
     const std::string block = "blk." + std::to_string(layer) + ".";
     norm(block + "attn_norm.weight");
@@ -241,6 +282,41 @@ std::string tiny_gguf(const TinyGgufOptions& options) {
     matrix(block + "ffn_gate.weight", width, inner, 0.3F);
     matrix(block + "ffn_up.weight", width, inner, 0.3F);
     matrix(block + "ffn_down.weight", inner, width, 0.3F);
+  }
+  return out.bytes();
+}
+
+std::string tiny_mamba_gguf(const TinyGgufOptions& options) {
+  const std::uint64_t width = options.width;
+  const std::uint64_t inner = 2 * width;
+  GgufWriter out;
+  add_mamba_facts(out, options);
+  add_byte_vocabulary(out, options);
+  std::mt19937 random(options.seed);
+  const auto matrix = [&](const std::string& name, std::uint64_t in, std::uint64_t rows, float scale
+                      ) {
+    out.add_tensor(name, {in, rows}, random_values(random, in * rows, scale));
+  };
+  const auto row = [&](const std::string& name, std::uint64_t count, float value) {
+    out.add_tensor(name, {count}, std::vector<float>(count, value));
+  };
+  matrix("token_embd.weight", width, kByteTokens, 1);
+  row("output_norm.weight", width, 1);
+  for (std::uint32_t layer = 0; layer < options.layers; ++layer) {
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    row(block + "attn_norm.weight", width, 1);
+    matrix(block + "ssm_in.weight", width, 2 * inner, 0.5F);
+    matrix(block + "ssm_conv1d.weight", kMambaKernel, inner, 0.5F);
+    row(block + "ssm_conv1d.bias", inner, 0.1F);
+    matrix(block + "ssm_x.weight", inner, kMambaRank + 2 * kMambaState, 0.5F);
+    matrix(block + "ssm_dt.weight", kMambaRank, inner, 0.5F);
+    row(block + "ssm_dt.bias", inner, -1);
+    // Negative: a state that grows has no end.
+    out.add_tensor(
+        block + "ssm_a", {kMambaState, inner}, std::vector<float>(kMambaState * inner, -0.2F)
+    );
+    row(block + "ssm_d", inner, 1);
+    matrix(block + "ssm_out.weight", inner, width, 0.5F);
   }
   return out.bytes();
 }

@@ -8,7 +8,7 @@
 
 namespace cortex::backend::testing {
 
-// Writes GGUF files (version 3, tensors of FP32) for tests.
+// Writes GGUF files (version 3) for tests.
 class GgufWriter {
  public:
   void add(std::string_view key, std::uint32_t value);
@@ -20,11 +20,19 @@ class GgufWriter {
   void add(std::string_view key, const std::vector<std::string>& values);
   void add(std::string_view key, const std::vector<float>& values);
   void add(std::string_view key, const std::vector<std::int32_t>& values);
-  // `shape` as the format has it: the fastest dimension first.
+  void add(std::string_view key, const std::vector<std::uint32_t>& values);
+  // `shape` as the format has it: the fastest dimension first. FP32.
   void add_tensor(
       std::string_view name,
       const std::vector<std::uint64_t>& shape,
       const std::vector<float>& values
+  );
+  // Of any type, by the format's number; `data` need not be what the shape says.
+  void add_tensor(
+      std::string_view name,
+      const std::vector<std::uint64_t>& shape,
+      std::uint32_t type,
+      std::string_view data
   );
 
   [[nodiscard]] std::string bytes() const;
@@ -43,13 +51,18 @@ struct TinyGgufOptions {
   std::uint32_t context_length = 512;
   std::uint32_t seed = 1;
   std::string chat_template;  // empty: none
+  bool own_output = false;    // its last matrix is not that of its first
 };
 
 // A language model of a few kilobytes with random weights: a token for every byte, for a space, and
 // for the ends of a text. What it says is nonsense, and always the same.
 [[nodiscard]] std::string tiny_gguf(const TinyGgufOptions& options = {});
 
-// An adapter for that model: rank 2, random.
+// A language model as that one whose memory is one state for each sequence (Mamba): a part of a
+// text cannot be taken out of it.
+[[nodiscard]] std::string tiny_mamba_gguf(const TinyGgufOptions& options = {});
+
+// An adapter for the first of them: rank 2, random.
 [[nodiscard]] std::string tiny_adapter_gguf(
     const TinyGgufOptions& options = {}, std::uint32_t seed = 2
 );

@@ -76,15 +76,6 @@ bool is_score(const TensorSpec& spec) {
   return is_output(spec, 2) && (spec.shape[1] == 1 || spec.shape[1] < 0);
 }
 
-Pooling pooling_of(const ModelConfig& config, const ModelSignature& signature) {
-  if (config.text.pooling) return *config.text.pooling;
-  if (choose_states(signature) != nullptr) return Pooling::kMean;
-  const TensorSpec* logits = find_spec(signature.outputs, "logits");
-  if (logits != nullptr && is_score(*logits)) return Pooling::kRank;
-  const TensorSpec* pooled = find_spec(signature.outputs, "sentence_embedding");
-  return pooled != nullptr && is_output(*pooled, 2) ? Pooling::kNone : Pooling::kMean;
-}
-
 Status add_output(const ModelConfig& config, const ModelSignature& signature, EmbeddingPlan& plan) {
   const bool ranks = plan.pooling == Pooling::kRank;
   plan.pooled = ranks || plan.pooling == Pooling::kNone;
@@ -128,6 +119,15 @@ constexpr std::size_t align_up(std::size_t size) {
 }
 
 }  // namespace
+
+Pooling pooling_of(const ModelConfig& config, const ModelSignature& signature) {
+  if (config.text.pooling) return *config.text.pooling;
+  if (choose_states(signature) != nullptr) return Pooling::kMean;
+  const TensorSpec* logits = find_spec(signature.outputs, "logits");
+  if (logits != nullptr && is_score(*logits)) return Pooling::kRank;
+  const TensorSpec* pooled = find_spec(signature.outputs, "sentence_embedding");
+  return pooled != nullptr && is_output(*pooled, 2) ? Pooling::kNone : Pooling::kMean;
+}
 
 Result<EmbeddingPlan> embedding_plan(const ModelConfig& config, const ModelSignature& signature) {
   EmbeddingPlan plan;

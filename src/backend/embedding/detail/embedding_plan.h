@@ -31,8 +31,6 @@ struct EmbeddingPlan {
   std::size_t fixed_length = 0;  // every row is padded to it; 0: a row is as long as its text
 };
 
-// Where the configuration names no pooling, the outputs say it: states of tokens are averaged, a
-// lone `logits` of one number ranks, a lone `sentence_embedding` is one already.
 // kFailedPrecondition names what is missing: an input that text cannot fill, an output to pool.
 // Pure.
 [[nodiscard]] Result<EmbeddingPlan> embedding_plan(

@@ -68,7 +68,7 @@ void GenerationRun::start() {
   request->principal = request_->principal;
   request->arrival = request_->arrival;
   request->deadline = request_->deadline;
-  request->priority = request_->priority;
+  request->niceness = request_->niceness;
   request->queue_timeout = request_->queue_timeout;
   request->parameters = request_->parameters;
   if (sequences > 1) {
@@ -168,7 +168,9 @@ bool GenerationRun::write(std::size_t sequence) {
   unsent_[sequence].input_tokens = prompt_tokens_;
   ResponsePart part(std::exchange(unsent_[sequence], nothing_of(sequence)));
   if (stream_->write(std::move(part))) return true;
-  unsent_[sequence] = std::get<GenerationOutput>(std::move(part));
+  // What found no room was not taken.
+  unsent_[sequence] =
+      std::get<GenerationOutput>(std::move(part));  // NOLINT(bugprone-use-after-move)
   return false;
 }
 

@@ -9,6 +9,8 @@
 #include <memory>
 #include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace cortex::backend {
 namespace {
@@ -42,15 +44,7 @@ std::int64_t rows_of(const LlamaFunctions& api, const gguf_context* head, const 
   return at < 0 ? 0 : api.gguf_get_tensor_ne(head, at)[1];
 }
 
-}  // namespace
-
-bool GgufHead::takes_texts_alone() const {
-  return pooling.value_or(0) > 0 || architecture.ends_with("bert") ||
-         architecture.find("-bert-") != std::string::npos ||
-         std::ranges::find(kEncoders, architecture) != kEncoders.end();
-}
-
-Result<GgufHead> read_gguf_head(const LlamaFunctions& api, const std::filesystem::path& file) {
+Result<GgufOwned> open_head(const LlamaFunctions& api, const std::filesystem::path& file) {
   const std::string name = file.filename().string();
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) {
@@ -68,11 +62,57 @@ Result<GgufHead> read_gguf_head(const LlamaFunctions& api, const std::filesystem
   if (head == nullptr) {
     return invalid_argument(name + ": " + (why.empty() ? "the library gave no reason" : why));
   }
+  return head;
+}
+
+// Itself, or all parts of the model; the library finds them in the same way.
+std::vector<std::filesystem::path> parts_of(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  const std::size_t split = name.rfind("-00001-of-");
+  if (split == name.npos) return {file};
+  std::vector<std::filesystem::path> out = {file};
+  for (;;) {
+    std::string number = std::to_string(100001 + out.size());  // of five digits
+    number.front() = '-';
+    std::filesystem::path part = file.parent_path() / (name.substr(0, split) + number);
+    part += name.substr(split + number.size());
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(part, error)) return out;
+    out.push_back(std::move(part));
+  }
+}
+
+}  // namespace
+
+bool GgufHead::takes_texts_alone() const {
+  return pooling.value_or(0) > 0 || architecture.ends_with("bert") ||
+         architecture.find("-bert-") != std::string::npos ||
+         std::ranges::find(kEncoders, architecture) != kEncoders.end();
+}
+
+Result<GgufHead> read_gguf_head(const LlamaFunctions& api, const std::filesystem::path& file) {
+  CORTEX_ASSIGN_OR_RETURN(const GgufOwned head, open_head(api, file));
   GgufHead out;
   out.architecture = text_of(api, head.get(), "general.architecture");
   out.pooling = number_of(api, head.get(), out.architecture + ".pooling_type");
   out.scores = rows_of(api, head.get(), "cls.output.weight");
   if (out.scores == 0) out.scores = rows_of(api, head.get(), "cls.weight");
+  return out;
+}
+
+Result<TensorOutlines> read_gguf_tensors(
+    const LlamaFunctions& api, const std::filesystem::path& file
+) {
+  TensorOutlines out;
+  for (const std::filesystem::path& part : parts_of(file)) {
+    CORTEX_ASSIGN_OR_RETURN(const GgufOwned head, open_head(api, part));
+    for (std::int64_t i = 0; i < api.gguf_get_n_tensors(head.get()); ++i) {
+      TensorOutline& tensor = out[api.gguf_get_tensor_name(head.get(), i)];
+      tensor.type = static_cast<std::uint32_t>(api.gguf_get_tensor_type(head.get(), i));
+      const std::int64_t* sides = api.gguf_get_tensor_ne(head.get(), i);
+      for (std::uint64_t& side : tensor.sides) side = static_cast<std::uint64_t>(*sides++);
+    }
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "backend/llama/detail/adapter_head.h"
 #include "backend/llama/detail/llama_library.h"
 #include "base/status.h"
 
@@ -25,6 +26,12 @@ struct GgufHead {
 // kFailedPrecondition without the file, kInvalidArgument with what the library said of one that is
 // no model. The texts name the file.
 [[nodiscard]] Result<GgufHead> read_gguf_head(
+    const LlamaFunctions& api, const std::filesystem::path& file
+);
+
+// The tensors of a model that the library has loaded from there, of all its parts where it is split
+// (…-00001-of-00003.gguf).
+[[nodiscard]] Result<TensorOutlines> read_gguf_tensors(
     const LlamaFunctions& api, const std::filesystem::path& file
 );
 

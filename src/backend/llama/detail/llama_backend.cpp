@@ -10,7 +10,10 @@
 #include <system_error>
 #include <utility>
 
-#include "backend/llama/detail/model_digest.h"
+#include "backend/llama/detail/adapter_check.h"
+#include "backend/llama/detail/gguf_head.h"
+#include "backend/llama/detail/weight_facts.h"
+#include "backend/model_digest.h"
 #include "base/check.h"
 #include "base/log.h"
 
@@ -154,6 +157,7 @@ Status LlamaBackend::learn(const SequenceBackendOptions& options) {
   api_.llama_model_desc(model, text.data(), text.size());
   facts_.description = text.data();
   facts_.architecture = weights_->fact("general.architecture");
+  facts_.weights = weight_facts(*weights_);
   facts_.vocabulary_size = vocabulary_.size();
   facts_.cells = api_.llama_n_ctx(context_->get());
   facts_.sequences_max = api_.llama_max_parallel_sequences();
@@ -163,6 +167,8 @@ Status LlamaBackend::learn(const SequenceBackendOptions& options) {
   facts_.begin = vocabulary_.begin();
   facts_.ends = vocabulary_.ends();
   CORTEX_ASSIGN_OR_RETURN(facts_.digest, model_digest(options.model_file));
+  base_.architecture = facts_.architecture;
+  CORTEX_ASSIGN_OR_RETURN(base_.tensors, read_gguf_tensors(api_, options.model_file));
   CORTEX_RETURN_IF_ERROR(try_memory());
   facts_.memory_bytes = api_.llama_model_size(model) + facts_.cells * facts_.bytes_per_cell;
 
@@ -199,32 +205,40 @@ bool LlamaBackend::asked_to_abort(void* backend) {
   return abort != nullptr && *abort && (*abort)();
 }
 
-void LlamaBackend::use_adapter(const LlamaAdapter* adapter, float scale) {
+bool LlamaBackend::use_adapter(const LlamaAdapter* adapter, float scale) {
   if (adapter == nullptr || scale == 0) {
-    if (std::exchange(adapter_, 0) != 0) {
-      api_.llama_set_adapters_lora(context_->get(), nullptr, 0, nullptr);
-    }
-    return;
+    if (std::exchange(adapter_, 0) == 0) return false;
+    api_.llama_set_adapters_lora(context_->get(), nullptr, 0, nullptr);
+    return true;
   }
-  if (adapter_ == adapter->number() && adapter_scale_ == scale) return;
+  if (adapter_ == adapter->number() && adapter_scale_ == scale) return false;
   // The library compares addresses, and the last adapter's may have come again.
   if (adapter_ != 0) api_.llama_set_adapters_lora(context_->get(), nullptr, 0, nullptr);
   llama_adapter_lora* one = adapter->adapter();
   api_.llama_set_adapters_lora(context_->get(), &one, 1, &scale);
   adapter_ = adapter->number();
   adapter_scale_ = scale;
+  return true;
+}
+
+// Behind a change the library makes its graph anew, for which it walks all adapters of the model.
+Status LlamaBackend::run_batch(bool adapter_changed) {
+  if (!adapter_changed) return context_->decode(batch_);
+  MutexLock lock(weights_->adapters());
+  return context_->decode(batch_);
 }
 
 Status LlamaBackend::decode(const SequenceStep& step) {
   if (step.rows.empty()) return {};
   CHECK(step.rows.size() <= facts_.step_rows_max, "a step has too many rows");
-  use_adapter(static_cast<const LlamaAdapter*>(step.adapter), step.adapter_scale);
+  const bool changed =
+      use_adapter(static_cast<const LlamaAdapter*>(step.adapter), step.adapter_scale);
   batch_.clear();
   for (const StepRow& row : step.rows) {
     batch_.add(row.token, row.position, row.sequence, row.output);
   }
   abort_ = &step.abort;
-  Status status = context_->decode(batch_);
+  Status status = run_batch(changed);
   abort_ = nullptr;
   return status;
 }
@@ -318,6 +332,8 @@ Result<std::shared_ptr<const SequenceAdapter>> LlamaBackend::load_adapter(
   std::error_code error;
   const std::size_t bytes = std::filesystem::file_size(file, error);
   if (error) return invalid_argument(file.filename().string() + " cannot be read");
+  const Status fits = check_adapter_file(file, base_);
+  if (!fits.ok()) return fits.with_prefix(file.filename().string() + ": ");
   CORTEX_ASSIGN_OR_RETURN(std::string digest, model_digest(file));
   const LlamaErrors errors;
   llama_adapter_lora* adapter = nullptr;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/llama/detail/adapter_check.h"
 #include "backend/llama/detail/llama_context.h"
 #include "backend/llama/detail/llama_library.h"
 #include "backend/llama/detail/llama_sampler.h"
@@ -56,7 +57,9 @@ class LlamaBackend final : public SequenceBackend {
   [[nodiscard]] Status learn(const SequenceBackendOptions& options);
   [[nodiscard]] Status try_memory();
   [[nodiscard]] std::size_t estimated_cell_bytes(const LlamaSettings& settings) const;
-  void use_adapter(const LlamaAdapter* adapter, float scale);
+  // Whether it is another one than the last step's, or on another scale.
+  [[nodiscard]] bool use_adapter(const LlamaAdapter* adapter, float scale);
+  [[nodiscard]] Status run_batch(bool adapter_changed);
   [[nodiscard]] std::shared_ptr<const std::vector<bool>> breakers() const;
   [[nodiscard]] std::string state_mark() const;
   static bool asked_to_abort(void* backend);
@@ -65,6 +68,7 @@ class LlamaBackend final : public SequenceBackend {
   const LlamaFunctions& api_;
   const LlamaVocabulary vocabulary_;
   SequenceModel facts_;
+  AdapterBase base_;
   std::shared_ptr<const SamplerContext> sampling_;
   std::unique_ptr<LlamaContext> context_;
   llama_memory_t memory_ = nullptr;

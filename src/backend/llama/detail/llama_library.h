@@ -21,19 +21,23 @@ namespace cortex::backend {
   X(ggml_backend_load_all_from_path) X(ggml_backend_reg_get_proc_address) X(ggml_graph_n_nodes)    \
   X(ggml_graph_node)                                                                               \
   X(ggml_threadpool_params_init) X(gguf_find_key) X(gguf_find_tensor) X(gguf_free)                 \
-  X(gguf_get_kv_type) X(gguf_get_tensor_ne) X(gguf_get_val_i32) X(gguf_get_val_str)                \
+  X(gguf_get_kv_type) X(gguf_get_n_tensors) X(gguf_get_tensor_name) X(gguf_get_tensor_ne)          \
+  X(gguf_get_tensor_type) X(gguf_get_val_i32) X(gguf_get_val_str)                                  \
   X(gguf_get_val_u32) X(gguf_init_from_file) X(llama_adapter_lora_free)                            \
   X(llama_adapter_lora_init) X(llama_attach_threadpool) X(llama_backend_init)                      \
   X(llama_context_default_params) X(llama_decode) X(llama_detach_threadpool) X(llama_detokenize)   \
-  X(llama_encode) X(llama_free) X(llama_get_embeddings_seq) X(llama_get_logits_ith)                \
+  X(llama_encode) X(llama_free) X(llama_ftype_name) X(llama_get_embeddings_seq)                    \
+  X(llama_get_logits_ith)                                                                          \
   X(llama_get_memory) X(llama_init_from_model) X(llama_log_set) X(llama_max_parallel_sequences)    \
   X(llama_memory_clear) X(llama_memory_seq_cp) X(llama_memory_seq_pos_max)                         \
   X(llama_memory_seq_rm) X(llama_model_chat_template) X(llama_model_default_params)                \
-  X(llama_model_desc) X(llama_model_free) X(llama_model_get_vocab) X(llama_model_has_decoder)      \
+  X(llama_model_desc) X(llama_model_free) X(llama_model_ftype) X(llama_model_get_vocab)            \
+  X(llama_model_has_decoder)                                                                       \
   X(llama_model_has_encoder) X(llama_model_is_diffusion) X(llama_model_load_from_file)             \
   X(llama_model_meta_val_str) X(llama_model_n_cls_out) X(llama_model_n_ctx_train)                  \
   X(llama_model_n_embd) X(llama_model_n_embd_out) X(llama_model_n_head) X(llama_model_n_head_kv)   \
-  X(llama_model_n_layer) X(llama_model_size) X(llama_n_batch) X(llama_n_ctx)                       \
+  X(llama_model_n_layer) X(llama_model_n_params) X(llama_model_size) X(llama_n_batch)               \
+  X(llama_n_ctx)                                                                                   \
   X(llama_sampler_apply) X(llama_sampler_chain_add) X(llama_sampler_chain_default_params)          \
   X(llama_sampler_chain_init) X(llama_sampler_free) X(llama_sampler_init_dist)                     \
   X(llama_sampler_init_greedy) X(llama_sampler_init_min_p) X(llama_sampler_init_mirostat)          \

@@ -117,6 +117,10 @@ Result<SampledToken> LlamaSampler::sample(
     std::span<const float> logits, const SampleOptions& options
 ) {
   CHECK(logits.size() == context_->vocabulary_size, "one logit for each token");
+  // The library sorts by them, and what has no order is sorted beyond its ends.
+  if (has_none(logits)) {
+    return failed_precondition("what was computed are no numbers (NaN): broken weights");
+  }
   CORTEX_ASSIGN_OR_RETURN(const Token token, choose(logits, options));
   SampledToken out;
   out.token = token;

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "backend/llama/detail/weight_facts.h"
+
 namespace cortex::backend {
 namespace {
 
@@ -121,6 +123,7 @@ Result<TextModel> LlamaTextBackend::load(
   status = backend->open(options, *settings, *pooling, (*tokenizer)->vocabulary_size());
   if (!status.ok()) return status.with_prefix(model);
   TextModel out;
+  out.weights = weight_facts(*weights);
   out.context_length = backend->context_length_;
   out.backend = std::move(backend);
   out.tokenizer = *tokenizer;

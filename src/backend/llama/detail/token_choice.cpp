@@ -11,6 +11,7 @@ namespace cortex::backend {
 namespace {
 
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
+constexpr float kMost = std::numeric_limits<float>::max();
 constexpr std::size_t kSide = 16;  // accumulators beside each other: a wide register or two
 
 float largest_value(std::span<const float> values) {
@@ -50,6 +51,12 @@ std::optional<Token> largest(std::span<const float> logits, std::span<const std:
   const float best = largest_value(logits);
   if (best == kNothing) return std::nullopt;
   return static_cast<Token>(std::ranges::find(logits, best) - logits.begin());
+}
+
+bool has_none(std::span<const float> logits) {
+  std::uint32_t found = 0;
+  for (const float logit : logits) found |= logit <= kMost ? 0U : 1U;
+  return found != 0;
 }
 
 float log_sum_exp(std::span<const float> logits) {

@@ -25,6 +25,9 @@ namespace cortex::backend {
     std::span<const float> logits, std::span<const std::uint32_t> mask
 );
 
+// Whether one of them is no number, or without end: broken weights. Minus infinity is one.
+[[nodiscard]] bool has_none(std::span<const float> logits);
+
 // log(sum(exp(logits))): what a logit is lessened by to be the natural logarithm of its
 // probability.
 [[nodiscard]] float log_sum_exp(std::span<const float> logits);

@@ -87,7 +87,10 @@ class SequenceContract : public ::testing::TestWithParam<SequenceEngineUnderTest
     ASSERT_EQ(a.size(), b.size());
     ASSERT_FALSE(a.empty());
     float most = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      ASSERT_FALSE(std::isnan(a[i]) || std::isnan(b[i])) << i;
+      most = std::max(most, std::abs(a[i] - b[i]));
+    }
     EXPECT_LE(most, GetParam().epsilon);
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/llama/detail/model_digest.h"
+#include "backend/model_digest.h"
 
 #include <chrono>
 #include <fstream>

@@ -9,27 +9,26 @@
 
 namespace cortex::app {
 
-// Key ring and workspaces as the HTTP server asks for them. Thread-safe.
+// Key rings and workspaces as the HTTP server asks for them. `adapter_keys` open the calls that
+// manage adapters, and nothing else: where there are some, nobody calls these without one of them
+// or a key of the server that has the scope. Immutable, thread-safe.
 class KeyAuthenticator final : public frontend::Authenticator {
  public:
-  KeyAuthenticator(router::KeyRing ring, router::Workspaces workspaces)
-      : ring_(std::move(ring)), workspaces_(std::move(workspaces)) {}
+  KeyAuthenticator(
+      router::KeyRing ring, router::KeyRing adapter_keys, router::Workspaces workspaces
+  )
+      : ring_(std::move(ring)),
+        adapter_keys_(std::move(adapter_keys)),
+        workspaces_(std::move(workspaces)) {}
 
   [[nodiscard]] Result<Principal> authenticate(const frontend::Credentials& credentials
-  ) const override {
-    CORTEX_ASSIGN_OR_RETURN(
-        Principal principal, ring_.authenticate(credentials.authorization, credentials.x_api_key)
-    );
-    // Where there is one workspace, a key that is bound to it is bound to nothing.
-    if (workspaces_.names().size() == 1) principal.every_workspace = true;
-    CORTEX_ASSIGN_OR_RETURN(
-        principal.workspace, workspaces_.choose(principal.workspace, credentials.workspace)
-    );
-    return principal;
-  }
+  ) const override;
 
  private:
+  [[nodiscard]] Result<Principal> who(const frontend::Credentials& credentials) const;
+
   const router::KeyRing ring_;
+  const router::KeyRing adapter_keys_;
   const router::Workspaces workspaces_;
 };
 

@@ -76,6 +76,29 @@ TEST(Loader, lets_variables_override_the_file_and_flags_override_both) {
   EXPECT_THAT(loaded.settings.auth.api_keys, ElementsAre("a", "b"));
 }
 
+TEST(Loader, keys_of_adapters_are_listed_in_their_own_variable) {
+  Sources sources;
+  sources.environment = {{"LORA_API_KEYS", "a,b"}};
+  const Loaded loaded = load(sources);
+  ASSERT_TRUE(loaded.ok()) << fault_text(loaded.faults);
+  EXPECT_THAT(loaded.settings.adapters.api_keys, ElementsAre("a", "b"));
+  EXPECT_TRUE(loaded.settings.auth.api_keys.empty());
+  // They open nothing else, so others may not reach a server that has them alone.
+  sources.flags["http.host"] = {"0.0.0.0"};
+  EXPECT_THAT(fault_text(load(sources).faults), HasSubstr("there are no keys"));
+}
+
+TEST(Loader, a_list_that_is_set_to_nothing_is_a_fault_and_an_empty_text_is_no_list) {
+  Sources sources;
+  sources.environment = {{"LORA_API_KEYS", ","}, {"CORTEX_API_KEYS", ",,"}};
+  EXPECT_EQ(
+      fault_text(load(sources).faults),
+      "LORA_API_KEYS: is a list without an entry\nCORTEX_API_KEYS: is a list without an entry\n"
+  );
+  sources.environment = {{"LORA_API_KEYS", ""}};
+  EXPECT_TRUE(load(sources).ok());
+}
+
 TEST(Loader, reports_all_faults_at_once_each_with_its_place) {
   const Loaded loaded = load_text(
       "http:\n  port: 99999\n  prot: 1\nlog: {level: loud}\nmodels: {repositories: here}\nhttp: "
@@ -107,6 +130,29 @@ TEST(Loader, refuses_a_list_where_one_value_belongs_and_a_map_where_a_list_belon
   EXPECT_FALSE(load_text("http: {port: [1]}", "c.yaml").ok());
   EXPECT_FALSE(load_text("models: {repositories: {a: b}}", "c.yaml").ok());
   EXPECT_FALSE(load_text("a: {b: {c: {d: {e: {f: 1}}}}}", "c.yaml").ok());
+}
+
+TEST(Loader, refuses_aliases_and_what_follows_the_document) {
+  const auto faults = [](std::string_view text) {
+    return fault_text(load_text(text, "c.yaml").faults);
+  };
+  EXPECT_THAT(
+      faults("limits:\n  header_timeout: &t 5s\n  body_timeout: *t\n"),
+      HasSubstr("c.yaml:3: aliases are not allowed")
+  );
+  for (const std::string_view rest : {"---\nauth: {insecure: true}", ", auth: {insecure: true}"}) {
+    EXPECT_THAT(
+        faults("{http: {port: 1}}\n" + std::string(rest)),
+        HasSubstr("c.yaml: holds more than one YAML document")
+    ) << rest;
+  }
+  EXPECT_TRUE(load_text("---\nhttp: {port: 1}\n...\n", "c.yaml").ok());
+}
+
+TEST(Loader, a_name_that_is_longer_than_any_setting_stands_in_no_place) {
+  const Loaded loaded = load_text(std::string(200'000, 'x') + ": {a: 1, b: 2}", "c.yaml");
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_LT(fault_text(loaded.faults).size(), 1000u);
 }
 
 TEST(Loader, names_a_missing_file) {

@@ -20,6 +20,9 @@ struct KeyLimits {
   std::optional<std::uint64_t> concurrent_requests;
 };
 
+inline constexpr double kKeyWeightMin = 0.01;
+inline constexpr double kKeyWeightMax = 100;
+
 // One entry of a key file. The secret itself is never written down.
 struct KeyEntry {
   std::string name;
@@ -29,6 +32,8 @@ struct KeyEntry {
   std::vector<std::string> scopes;
   std::array<std::uint8_t, 32> sha256{};  // of the secret's bytes
   KeyLimits limits;
+  std::string priority_class = "normal";  // `class`: "high", "normal", "low" or "background"
+  double weight = 1;                      // kKeyWeightMin … kKeyWeightMax
 };
 
 struct KeyFile {
@@ -36,9 +41,9 @@ struct KeyFile {
   std::vector<Fault> faults;
 };
 
-// Reads a key file (YAML or JSON): a list of {name, tenant, workspace, scopes, sha256, limits}, or
-// a map with that list under "keys". Names and digests are unique. All faults at once. Never
-// throws.
+// Reads a key file (YAML or JSON): a list of {name, tenant, workspace, scopes, sha256, limits,
+// class, weight}, or a map with that list under "keys". Names and digests are unique. All faults at
+// once. Never throws.
 [[nodiscard]] KeyFile parse_keys(std::string_view text, std::string_view name);
 
 }  // namespace cortex::config

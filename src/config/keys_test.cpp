@@ -53,6 +53,40 @@ TEST(Keys, a_key_may_have_limits_of_its_own) {
   EXPECT_FALSE(limits.concurrent_requests);
 }
 
+TEST(Keys, a_key_has_a_class_and_a_weight) {
+  const auto key_with = [](const std::string& fields) {
+    const KeyFile file =
+        parse_keys("- {name: ci, scopes: [infer], sha256: " + kDigest + fields + "}", "k");
+    EXPECT_TRUE(file.faults.empty()) << fault_text(file.faults);
+    return file.keys.at(0);
+  };
+  EXPECT_EQ(key_with("").priority_class, "normal");
+  EXPECT_EQ(key_with("").weight, 1);
+  for (const std::string name : {"high", "normal", "low", "background"}) {
+    EXPECT_EQ(key_with(", class: " + name).priority_class, name);
+  }
+  EXPECT_EQ(key_with(", weight: 3").weight, 3);
+  EXPECT_EQ(key_with(", weight: 0.01").weight, kKeyWeightMin);
+  EXPECT_EQ(key_with(", weight: 1e2").weight, kKeyWeightMax);
+}
+
+TEST(Keys, refuses_classes_and_weights_that_are_none) {
+  const auto fault_of = [](const std::string& fields) {
+    const KeyFile file =
+        parse_keys("- {name: ci, scopes: [infer], sha256: " + kDigest + fields + "}", "k");
+    return fault_text(file.faults);
+  };
+  for (const std::string name : {"High", "urgent", "1", "''", "[high]", "~"}) {
+    EXPECT_THAT(fault_of(", class: " + name), HasSubstr("is not a class; there are high, normal"));
+  }
+  for (const std::string weight :
+       {"0", "-1", "0.009", "100.1", "1e9", "inf", "nan", "3x", "0x3", "''", "[3]", "~"}) {
+    EXPECT_THAT(
+        fault_of(", weight: " + weight), HasSubstr("weight must be a number from 0.01 to 100")
+    );
+  }
+}
+
 TEST(Keys, names_every_fault_with_its_line) {
   const KeyFile file = parse_keys(
       "- {name: a, scopes: [root], sha256: 12}\n- {scopes: [read], secret: x}\n- {name: a, scopes: "
@@ -71,6 +105,38 @@ TEST(Keys, names_every_fault_with_its_line) {
       text, HasSubstr("k:3: keys[2]: limits.requests_per_minute must be a whole number from 0 to")
   );
   EXPECT_THAT(text, HasSubstr("k:3: keys[2]: 'tokens' is not a limit"));
+}
+
+TEST(Keys, a_name_that_is_there_twice_or_is_not_known_is_a_fault) {
+  const KeyFile file = parse_keys(
+      "keys:\n- {name: a, scopes: [read], scopes: [admin], sha256: " + kDigest +
+          ", limits: {tokens_per_minute: 1, tokens_per_minute: 2}}\nkeys: []\nkyes: []\n",
+      "k"
+  );
+  const std::string text = fault_text(file.faults);
+  EXPECT_THAT(text, HasSubstr("k:2: keys[0]: 'scopes' is there twice"));
+  EXPECT_THAT(text, HasSubstr("k:2: keys[0]: 'tokens_per_minute' is there twice"));
+  EXPECT_THAT(text, HasSubstr("k:3: 'keys' is there twice"));
+  EXPECT_THAT(text, HasSubstr("k:4: 'kyes' is not a field of a key file"));
+}
+
+TEST(Keys, two_digests_that_are_none_are_not_the_same) {
+  const KeyFile file = parse_keys(
+      "- {name: a, scopes: [read], sha256: x}\n- {name: b, scopes: [read], sha256: y}\n", "k"
+  );
+  EXPECT_EQ(file.faults.size(), 2u) << fault_text(file.faults);
+}
+
+TEST(Keys, refuses_aliases_and_a_second_document) {
+  const std::string key = "- {name: a, scopes: &s [read], sha256: " + kDigest + "}\n";
+  EXPECT_TRUE(parse_keys(key, "k").faults.empty());
+  EXPECT_THAT(
+      fault_text(parse_keys(key + "- {name: b, scopes: *s}\n", "k").faults),
+      HasSubstr("k:2: aliases are not allowed")
+  );
+  EXPECT_THAT(
+      fault_text(parse_keys(key + "---\n[]\n", "k").faults), HasSubstr("one YAML document")
+  );
 }
 
 TEST(Keys, refuses_what_is_not_a_list) {

@@ -56,6 +56,11 @@ std::string unknown_setting(std::string_view path) {
   std::size_t least = 4;
   if (path.size() <= 64) {
     for (const Setting& setting : setting_table()) {
+      // As far apart as their lengths are at the least.
+      if (std::max(path.size(), setting.path.size()) >=
+          std::min(path.size(), setting.path.size()) + least) {
+        continue;
+      }
       const std::size_t distance = edit_distance(path, setting.path);
       if (distance >= least) continue;
       least = distance;
@@ -95,6 +100,11 @@ void apply_environment(const Environment& environment, Loaded& out) {
     if (found == environment.end()) continue;
     const bool list = std::holds_alternative<ListTarget>(setting.target);
     const auto values = list ? split_list(found->second) : std::vector<std::string>{found->second};
+    // Whoever sets keys to a list of nothing must not be served without.
+    if (list && values.empty() && !found->second.empty()) {
+      out.faults.push_back({found->first, "is a list without an entry"});
+      continue;
+    }
     apply(setting, found->first, values, out);
   }
 }

@@ -75,6 +75,7 @@ struct ModelSettings {
 // LoRA adapters of language models.
 struct AdapterSettings {
   std::string folder;  // empty: none can be registered
+  std::vector<std::string> api_keys;
   std::uint64_t max_per_model = 20;
   std::uint64_t memory = 0;  // 0: no bound
   std::uint64_t file_bytes = 4ull << 30;

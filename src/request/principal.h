@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -21,6 +22,10 @@ inline constexpr ScopeSet kAllScopes = 0xFFFF'FFFF;
   return scope == Scope::kNone || (set & static_cast<std::uint32_t>(scope)) != 0;
 }
 
+// Who is served first where requests wait for a language model; a class waits for those before it.
+enum class PriorityClass : std::uint8_t { kHigh, kNormal, kLow, kBackground };
+inline constexpr std::size_t kPriorityClasses = 4;
+
 // Who asks. Part of every request, of every cache key and of every stored row.
 struct Principal {
   std::string workspace = "default";
@@ -28,7 +33,8 @@ struct Principal {
   std::string tenant = "default";
   std::string key;  // the key's name, never its secret; empty without keys
   ScopeSet scopes = kAllScopes;
-  std::uint8_t priority_class = 0;  // 0 is the default class; 1 is served before 2
+  PriorityClass priority_class = PriorityClass::kNormal;
+  double weight = 1;  // of its share beside others of its class, above 0
 };
 
 }  // namespace cortex

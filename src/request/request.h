@@ -47,7 +47,11 @@ struct Request {
   Principal principal;
   TimePoint arrival{};
   TimePoint deadline = kNoDeadline;
-  std::uint64_t priority = 0;                  // 0: the model's default; 1 is served first
+  // Of tensor models with levels. 0: the model's default; 1 is served first.
+  std::uint64_t priority = 0;
+  // Of language models, as Unix has it: above 0 the request steps behind its principal's class, and
+  // among its principal's own the lower goes first.
+  std::int32_t niceness = 0;
   std::chrono::microseconds queue_timeout{0};  // 0: the model's
   Parameters parameters;                       // of the API, what is not a field above
   std::variant<

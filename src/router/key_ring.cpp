@@ -51,6 +51,13 @@ ScopeSet scopes_of(const std::vector<std::string>& names) {
   return out;
 }
 
+PriorityClass class_of(std::string_view name) {
+  if (name == "high") return PriorityClass::kHigh;
+  if (name == "low") return PriorityClass::kLow;
+  if (name == "background") return PriorityClass::kBackground;
+  return PriorityClass::kNormal;
+}
+
 }  // namespace
 
 KeyRing::KeyRing(
@@ -63,6 +70,8 @@ KeyRing::KeyRing(
     principal.every_workspace = entry.workspace == kEveryWorkspace;
     principal.key = entry.name;
     principal.scopes = scopes_of(entry.scopes);
+    principal.priority_class = class_of(entry.priority_class);
+    principal.weight = entry.weight;
     add(entry.sha256, std::move(principal));
   }
   std::size_t number = 0;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "router/key_ring.h"
 
+#include <map>
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace cortex::router {
@@ -34,6 +37,24 @@ TEST(KeyRing, knows_a_principal_by_the_digest_of_its_key) {
     EXPECT_EQ(found->key, "ci");
     EXPECT_TRUE(includes(found->scopes, Scope::kInfer));
     EXPECT_FALSE(includes(found->scopes, Scope::kAdmin));
+  }
+}
+
+TEST(KeyRing, a_principal_has_its_keys_class_and_weight) {
+  config::KeyEntry entry = test_entry();
+  EXPECT_EQ(KeyRing({entry}, {}).authenticate("", "test")->weight, 1);
+  entry.weight = 3;
+  for (const auto& [name, wanted] : std::map<std::string, PriorityClass>{
+           {"high", PriorityClass::kHigh},
+           {"normal", PriorityClass::kNormal},
+           {"low", PriorityClass::kLow},
+           {"background", PriorityClass::kBackground}
+       }) {
+    entry.priority_class = name;
+    const auto found = KeyRing({entry}, {}).authenticate("", "test");
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(found->priority_class, wanted) << name;
+    EXPECT_EQ(found->weight, 3);
   }
 }
 

@@ -19,7 +19,7 @@ void FairQueue::push(FairEntry entry) {
     level_with_others(flow);
   }
   ++flow.waiting;
-  const Order order{entry.deadline, arrivals_++};
+  const Order order{entry.niceness, entry.deadline, arrivals_++};
   levels_[level].flows[entry.flow].emplace(order, entry.ticket);
   places_.emplace(entry.ticket, Place{std::move(entry.flow), level, order});
 }

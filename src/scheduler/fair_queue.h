@@ -6,27 +6,29 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
+#include "request/principal.h"
 
 namespace cortex::scheduler {
 
 // A request that waits for its turn.
 struct FairEntry {
-  std::uint64_t ticket = 0;  // names it; unique
-  std::string flow;          // who asks: one share of the lane for each
-  std::size_t level = 0;     // 0 is served first
+  std::uint64_t ticket = 0;   // names it; unique
+  std::string flow;           // who asks: one share of the lane for each
+  std::size_t level = 0;      // 0 is served first
+  std::int32_t niceness = 0;  // among its flow's own the lower goes first
   TimePoint deadline = kNoDeadline;
   double weight = 1;  // of its flow; twice the weight, twice the share
 };
 
 // Weighted fair queueing over flows, within priority levels: a higher level goes first, within it
-// the flow that was given least so far, within the flow the earliest deadline and then the order of
-// arrival. A flow that comes back after a pause starts level with the others: nobody saves up, and
-// nobody who floods moves those behind who ask rarely. A level that others passed over 64 times
-// leads once.
+// the flow that was given least so far for its weight, within the flow the least nice, then the
+// earliest deadline and then the order of arrival. A flow that comes back after a pause starts
+// level with the others: nobody saves up, and nobody who floods moves those behind who ask rarely.
+// A level that others passed over 64 times leads once.
 //
 // What a flow was given is a count of tokens that charge() adds to. Pure bookkeeping, not
 // thread-safe. Its bounds are the door's (sequence_door.h); flows that have nothing here are
@@ -36,7 +38,7 @@ class FairQueue {
   static constexpr std::size_t kPassedOverMax = 64;
   static constexpr std::size_t kIdleFlowsMax = 4096;
 
-  explicit FairQueue(std::size_t levels = 4) : levels_(levels) {}
+  explicit FairQueue(std::size_t levels = kPriorityClasses) : levels_(levels) {}
 
   void push(FairEntry entry);
   // The first of every flow, in the order in which they are to be served.
@@ -53,10 +55,14 @@ class FairQueue {
   // What the flow was given, in tokens by weight: only comparisons mean something.
   [[nodiscard]] double given(const std::string& flow) const;
   [[nodiscard]] std::size_t size() const { return places_.size(); }
+  // How often others went before this level since somebody of it was served.
+  [[nodiscard]] std::size_t passed_over(std::size_t level) const {
+    return levels_[level].passed_over;
+  }
 
  private:
-  // Deadline, then arrival.
-  using Order = std::pair<TimePoint, std::uint64_t>;
+  // Niceness, then deadline, then arrival.
+  using Order = std::tuple<std::int32_t, TimePoint, std::uint64_t>;
   struct Flow {
     double given = 0;
     double weight = 1;

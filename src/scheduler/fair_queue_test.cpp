@@ -94,6 +94,36 @@ TEST(FairQueue, serves_the_earliest_deadline_of_a_flow_first) {
   EXPECT_EQ(serve_first(queue, "a", 1), 2u);
 }
 
+TEST(FairQueue, serves_the_least_nice_of_a_flow_first_and_of_another_flow_not_sooner) {
+  FairQueue queue;
+  FairEntry nice = fair_entry(1, "a");
+  nice.niceness = 1;
+  queue.push(nice);
+  FairEntry urgent = fair_entry(2, "a");
+  urgent.deadline = TimePoint(std::chrono::seconds(5));
+  queue.push(urgent);
+  FairEntry pushing = fair_entry(3, "a");
+  pushing.niceness = -1000;
+  queue.push(pushing);
+  queue.push(fair_entry(4, "b"));
+  queue.charge("a", 1);
+  EXPECT_EQ(serve_first(queue, "b", 5), 4u) << "who pushes gets no more of the others' share";
+  EXPECT_EQ(serve_first(queue, "a", 1), 3u);
+  EXPECT_EQ(serve_first(queue, "a", 1), 2u);
+  EXPECT_EQ(serve_first(queue, "a", 1), 1u);
+}
+
+TEST(FairQueue, counts_how_often_a_level_was_passed_over) {
+  FairQueue queue;
+  queue.push(fair_entry(1, "low", 2));
+  queue.push(fair_entry(2, "high", 0));
+  serve_first(queue, "high", 1);
+  EXPECT_EQ(queue.passed_over(2), 1u);
+  EXPECT_EQ(queue.passed_over(1), 0u) << "nobody waits there";
+  serve_first(queue, "low", 1);
+  EXPECT_EQ(queue.passed_over(2), 0u);
+}
+
 TEST(FairQueue, gives_the_head_of_every_flow_so_that_one_may_be_passed_over) {
   FairQueue queue;
   queue.push(fair_entry(1, "a"));

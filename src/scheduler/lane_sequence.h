@@ -114,6 +114,7 @@ struct LaneSequence {
   std::unique_ptr<SequenceDraft> draft;  // null: nothing was foretold of it yet
   std::uint64_t last_step = 0;
   TimePoint last_token{};
+  std::size_t drawn = 0;  // tokens, its end's too
   // In the step that runs.
   std::size_t step_rows = 0;
   std::size_t step_last_row = 0;

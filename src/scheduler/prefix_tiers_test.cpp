@@ -20,7 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::prompt_of;
-using testing::sequence_input;
 using testing::sequence_request;
 using testing::SequenceClient;
 using testing::SequenceDriver;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -574,6 +576,67 @@ TEST(SequenceCore, who_asks_rarely_does_not_wait_behind_a_flood) {
   }
   EXPECT_LE(sum / 10, 3 * alone_seconds) << "worst " << worst / alone_seconds;
   for (const auto& client : flood) client->stream->cancel();
+}
+
+// Keeps so many of each key's requests waiting or running for a while, and counts its tokens.
+std::map<std::string, double> tokens_under_load(
+    SequenceDriver& driver, const std::map<std::string, double>& weights, std::size_t prompt
+) {
+  std::map<std::string, std::vector<std::shared_ptr<SequenceClient>>> clients;
+  std::map<std::string, double> tokens;
+  std::uint64_t number = 0;
+  for (int step = 0; step < 4000; ++step) {
+    for (const auto& [key, weight] : weights) {
+      auto& own = clients[key];
+      std::erase_if(own, [&](const auto& client) {
+        if (client->ended) tokens[key] += static_cast<double>(client->tokens.size());
+        return client->ended;
+      });
+      while (own.size() < 20) {
+        auto request = sequence_request(prompt_of(prompt, ++number), 20, key);
+        request->principal.weight = weight;
+        own.push_back(driver.ask(request));
+      }
+    }
+    EXPECT_TRUE(driver.step());
+  }
+  for (auto& [key, own] : clients) {
+    for (const auto& client : own) client->stream->cancel();
+  }
+  return tokens;
+}
+
+TEST(SequenceCore, keys_that_always_ask_get_tokens_by_their_weights) {
+  for (const char* const row_us : {"10", "4000"}) {
+    SequenceDriver driver(
+        Keys{{"step_us", "5000"}, {"row_us", row_us}, {"cells", "2000"}}, running_at_most(16)
+    );
+    auto tokens = tokens_under_load(driver, {{"heavy", 3}, {"light", 1}}, 30);
+    EXPECT_NEAR(tokens["heavy"] / tokens["light"], 3, 0.4) << "rows of " << row_us << " us";
+  }
+}
+
+TEST(SequenceCore, a_higher_class_overtakes_whoever_waits) {
+  SequenceDriver driver(Keys{{"step_us", "1000"}}, running_at_most(2));
+  std::vector<std::shared_ptr<SequenceClient>> normal;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    normal.push_back(driver.ask(sequence_request(prompt_of(20, i), 20, "normal")));
+  }
+  for (int i = 0; i < 3; ++i) driver.step();
+  std::vector<std::shared_ptr<SequenceClient>> urgent;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    auto request = sequence_request(prompt_of(20, 100 + i), 20, "urgent");
+    request->principal.priority_class = PriorityClass::kHigh;
+    urgent.push_back(driver.ask(request));
+  }
+  auto polite = sequence_request(prompt_of(20, 200), 20, "polite");
+  polite->niceness = 1;
+  const auto last = driver.ask(polite);
+  const auto ended = [](const auto& client) { return client->ended; };
+  while (!std::all_of(urgent.begin(), urgent.end(), ended)) ASSERT_TRUE(driver.step());
+  EXPECT_LE(std::count_if(normal.begin(), normal.end(), ended), 2) << "those that ran before it";
+  while (!last->ended) ASSERT_TRUE(driver.step());
+  EXPECT_TRUE(std::all_of(normal.begin(), normal.end(), ended)) << "who is nice stays behind";
 }
 
 TEST(SequenceCore, gives_everything_back_when_it_closes) {

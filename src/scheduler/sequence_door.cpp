@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <initializer_list>
 #include <utility>
 
 #include "scheduler/request_flow.h"
@@ -20,6 +22,10 @@ std::string in_milliseconds(Duration duration) {
 // Estimates are off by so much now and then; whoever is let in is to be served in time.
 constexpr double kDoubt = 1.1;
 constexpr std::size_t kExtraShare = 8;  // of a bound, for flows that have nothing waiting
+
+std::size_t prompt_of_request(const Request& request) {
+  return std::get<SequenceInput>(request.input).prompt.size();
+}
 
 // One request is let in however large it is, or it would never be.
 bool has_place(std::size_t taken, std::size_t by, std::size_t most, bool first_of_flow) {
@@ -69,9 +75,11 @@ Status SequenceDoor::enter(const Request& request) {
   }
   const MutexLock lock(mutex_);
   const Line line(level_of(request), flow_of(request.principal));
-  Status place = find_place(line, input->prompt.size());
+  Status place = find_place(request, line);
   if (!place.ok()) return place;
-  for (QueueAhead* counted : {&queue_, &lines_[line]}) {
+  Waiters& waiters = lines_[line];
+  waiters.weight = request.principal.weight;
+  for (QueueAhead* counted : std::initializer_list<QueueAhead*>{&queue_, &waiters}) {
     ++counted->requests;
     counted->tokens += input->prompt.size();
   }
@@ -79,7 +87,8 @@ Status SequenceDoor::enter(const Request& request) {
   return {};
 }
 
-Status SequenceDoor::find_place(const Line& line, std::size_t prompt) const {
+Status SequenceDoor::find_place(const Request& request, const Line& line) const {
+  const std::size_t prompt = prompt_of_request(request);
   const bool first = !lines_.contains(line);
   const Duration half = served_in(pace_, queue_) / 2;  // then whoever comes back finds a place
   if (!has_place(queue_.requests, 1, options_.queue_requests_max, first)) {
@@ -93,7 +102,7 @@ Status SequenceDoor::find_place(const Line& line, std::size_t prompt) const {
     return full("at most " + most + " prompt tokens may wait", half);
   }
   if (options_.first_token_max.count() == 0) return {};
-  const auto wait = std::chrono::duration_cast<Duration>(kDoubt * first_token_of(line, prompt));
+  const auto wait = std::chrono::duration_cast<Duration>(kDoubt * first_token_of(request, line));
   if (wait <= options_.first_token_max) return {};
   // Alone it is let in however long it takes, or it would never be.
   if (queue_.requests == 0 && places_by_flow_.empty()) return {};
@@ -110,13 +119,14 @@ std::size_t SequenceDoor::places_of(const std::string& flow) const {
   return found == places_by_flow_.end() ? 0 : found->second;
 }
 
-Duration SequenceDoor::first_token_of(const Line& line, std::size_t prompt) const {
+Duration SequenceDoor::first_token_of(const Request& request, const Line& line) const {
   const bool is_new = places_of(line.second) == 0;
   const std::size_t free = is_new ? pace_.free_places_of_new_flows : pace_.free_places;
-  return first_token_in(pace_, free, ahead_of(line), prompt);
+  const QueueAhead ahead = ahead_of(line, request.principal.weight);
+  return first_token_in(pace_, free, ahead, prompt_of_request(request));
 }
 
-QueueAhead SequenceDoor::ahead_of(const Line& line) const {
+QueueAhead SequenceDoor::ahead_of(const Line& line, double weight) const {
   const auto found = lines_.find(line);
   const std::size_t own_waiting = found == lines_.end() ? 0 : found->second.requests;
   const std::size_t own_places = places_of(line.second);
@@ -126,7 +136,11 @@ QueueAhead SequenceDoor::ahead_of(const Line& line) const {
     if (other.first > line.first) break;
     const std::size_t places = places_of(other.second);
     if (new_alone && places > 0) continue;
-    const std::size_t turns = own_waiting + (places <= own_places ? 1 : 0);
+    const double times = waiting.weight / weight;  // as many as ours
+    const bool due = static_cast<double>(places) <= times * static_cast<double>(own_places);
+    const auto turns =
+        static_cast<std::size_t>(std::ceil(times * static_cast<double>(own_waiting + (due ? 1 : 0)))
+        );
     const std::size_t before =
         other.first < line.first ? waiting.requests : std::min(waiting.requests, turns);
     ahead.requests += before;
@@ -136,10 +150,10 @@ QueueAhead SequenceDoor::ahead_of(const Line& line) const {
 }
 
 void SequenceDoor::leave(const Request& request) {
-  const std::size_t prompt = std::get<SequenceInput>(request.input).prompt.size();
+  const std::size_t prompt = prompt_of_request(request);
   const MutexLock lock(mutex_);
   const auto line = lines_.find(Line(level_of(request), flow_of(request.principal)));
-  for (QueueAhead* counted : {&queue_, &line->second}) {
+  for (QueueAhead* counted : std::initializer_list<QueueAhead*>{&queue_, &line->second}) {
     --counted->requests;
     counted->tokens -= prompt;
   }

@@ -34,7 +34,8 @@ struct SequenceDoorOptions {
 //
 // Who waits before a newcomer is about what FairQueue will make of it: all of the levels before its
 // own, and of every flow of its level as many as its own flow has waiting, and one more where that
-// flow has no more places; where those who have places get no more, only others who have none. A
+// flow has no more places, all by the weights of the flows; where those who have places get no
+// more, only others who have none. A
 // flow of which nobody waits may exceed the bounds by an eighth: one that fills the queue shuts
 // nobody else out. Thread-safe.
 class SequenceDoor {
@@ -56,12 +57,16 @@ class SequenceDoor {
 
  private:
   using Line = std::pair<std::size_t, std::string>;  // level and flow
+  struct Waiters : QueueAhead {
+    double weight = 1;  // of the flow
+  };
 
   [[nodiscard]] Status check(const SequenceInput& input) const;
-  [[nodiscard]] Status find_place(const Line& line, std::size_t prompt) const REQUIRES_LOCK(mutex_);
-  [[nodiscard]] QueueAhead ahead_of(const Line& line) const REQUIRES_LOCK(mutex_);
+  [[nodiscard]] Status find_place(const Request& request, const Line& line) const
+      REQUIRES_LOCK(mutex_);
+  [[nodiscard]] QueueAhead ahead_of(const Line& line, double weight) const REQUIRES_LOCK(mutex_);
   [[nodiscard]] std::size_t places_of(const std::string& flow) const REQUIRES_LOCK(mutex_);
-  [[nodiscard]] Duration first_token_of(const Line& line, std::size_t prompt) const
+  [[nodiscard]] Duration first_token_of(const Request& request, const Line& line) const
       REQUIRES_LOCK(mutex_);
   [[nodiscard]] Status full(std::string text, Duration retry_in) const;
 
@@ -74,7 +79,7 @@ class SequenceDoor {
   std::map<std::string, std::size_t> places_by_flow_ GUARDED_BY(mutex_);
   QueueAhead queue_ GUARDED_BY(mutex_);
   // Of those who have requests in the queue.
-  std::map<Line, QueueAhead> lines_ GUARDED_BY(mutex_);
+  std::map<Line, Waiters> lines_ GUARDED_BY(mutex_);
 };
 
 }  // namespace cortex::scheduler

@@ -81,10 +81,12 @@ TEST_F(SequenceDoorTest, bounds_the_queue_in_tokens_and_estimates_when_to_retry)
   EXPECT_TRUE(door_.enter(door_request(40)).ok()) << "a smaller one still fits";
 }
 
-Request request_of(std::string key, std::size_t prompt, std::size_t priority = 0) {
+Request request_of(
+    std::string key, std::size_t prompt, PriorityClass priority_class = PriorityClass::kNormal
+) {
   Request request = door_request(prompt);
   request.principal.key = std::move(key);
-  request.priority = priority;
+  request.principal.priority_class = priority_class;
   return request;
 }
 
@@ -132,7 +134,32 @@ TEST_F(SequenceDoorTest, counts_before_a_newcomer_who_will_be_served_before_it) 
   door.set_pace(pace, {});
   EXPECT_EQ(door.enter(request_of("flood", 10)).code(), Code::kResourceExhausted);
   EXPECT_TRUE(door.enter(request_of("polite", 10)).ok()) << "its turn comes after one of the flood";
-  EXPECT_TRUE(door.enter(request_of("flood", 10, 1)).ok()) << "of the first class";
+  EXPECT_TRUE(door.enter(request_of("served first", 10, PriorityClass::kHigh)).ok());
+  Request steps_back = request_of("polite too", 10);
+  steps_back.niceness = 1;
+  EXPECT_EQ(door.enter(steps_back).code(), Code::kResourceExhausted);
+}
+
+TEST_F(SequenceDoorTest, counts_before_a_newcomer_as_many_as_the_weights_have_it) {
+  SequenceDoorOptions bounds = door_bounds();
+  bounds.queue_requests_max = 100;
+  bounds.queue_tokens_max = 1000;
+  bounds.first_token_max = std::chrono::seconds(2);
+  SequenceDoor door(bounds, probe_);
+  for (int i = 0; i < 9; ++i) {
+    Request heavy = request_of("heavy", 10);
+    heavy.principal.weight = 6;
+    EXPECT_TRUE(door.enter(heavy).ok());
+  }
+  LanePace pace = twenty_a_second(0);
+  pace.free_places = 100;
+  pace.free_places_of_new_flows = 100;
+  door.set_pace(pace, {});
+  EXPECT_EQ(door.enter(request_of("light", 10)).code(), Code::kResourceExhausted)
+      << "six of the heavy one come before it";
+  Request equal = request_of("equal", 10);
+  equal.principal.weight = 6;
+  EXPECT_TRUE(door.enter(equal).ok());
 }
 
 TEST_F(SequenceDoorTest, whose_flow_has_no_place_yet_waits_for_none_to_come_free) {

@@ -166,7 +166,7 @@ class Rhythm final : public TokenConstraint {
   Status allow(std::span<std::uint32_t> mask) override {
     std::fill(mask.begin(), mask.end(), 0);
     for (const char c : std::string_view(said_ % 2 == 0 ? "xy" : "xyz")) {
-      const auto token = static_cast<std::size_t>(c);
+      const auto token = static_cast<unsigned char>(c);
       mask[token / 32] |= 1U << (token % 32);
     }
     return {};

@@ -4,6 +4,28 @@
 #include <algorithm>
 
 namespace cortex::scheduler {
+namespace {
+
+void read_distributions(const SequenceProbe& probe, SequenceCounts& out) {
+  out.first_token = probe.first_token.read();
+  out.inter_token = probe.inter_token.read();
+  out.queue = probe.queue.read();
+  out.prefill = probe.prefill.read();
+  out.decode = probe.decode.read();
+  out.inference = probe.inference.read();
+  out.per_token = probe.per_token.read();
+  out.end_to_end = probe.end_to_end.read();
+  out.step = probe.step.read();
+  out.request_prompt_tokens = probe.request_prompt_tokens.read();
+  out.request_generated_tokens = probe.request_generated_tokens.read();
+  out.request_longest_tokens = probe.request_longest_tokens.read();
+  out.request_tokens_max = probe.request_tokens_max.read();
+  out.request_computed_tokens = probe.request_computed_tokens.read();
+  out.request_sequences = probe.request_sequences.read();
+  out.step_rows = probe.step_rows.read();
+}
+
+}  // namespace
 
 SequenceCounts SequenceProbe::read() const {
   const auto now = [](const Counter& counter) { return counter.load(std::memory_order_relaxed); };
@@ -11,6 +33,8 @@ SequenceCounts SequenceProbe::read() const {
   out.accepted = now(accepted);
   out.finished_stop = now(finished_stop);
   out.finished_length = now(finished_length);
+  out.finished_abort = now(finished_abort);
+  out.finished_error = now(finished_error);
   out.failed = now(failed);
   out.cancelled = now(cancelled);
   out.expired = now(expired);
@@ -64,16 +88,7 @@ SequenceCounts SequenceProbe::read() const {
   out.cells_total = now(cells_total);
   out.prefix_cells = now(prefix_cells);
   out.saved_bytes = now(saved_bytes);
-  out.first_token = first_token.read();
-  out.inter_token = inter_token.read();
-  out.queue = queue.read();
-  out.prefill = prefill.read();
-  out.decode = decode.read();
-  out.end_to_end = end_to_end.read();
-  out.step = step.read();
-  out.request_prompt_tokens = request_prompt_tokens.read();
-  out.request_generated_tokens = request_generated_tokens.read();
-  out.step_rows = step_rows.read();
+  read_distributions(*this, out);
   return out;
 }
 

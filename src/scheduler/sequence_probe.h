@@ -56,16 +56,22 @@ inline constexpr std::array<double, 17> kSecondsBounds = {
 inline constexpr std::array<double, 14> kTokensBounds = {
     1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 32768, 131072
 };
+// Sequences of a request.
+inline constexpr std::array<double, 5> kSequencesBounds = {1, 2, 5, 10, 20};
 using SecondsHistogram = ProbeHistogram<kSecondsBounds.size()>;
 using TokensHistogram = ProbeHistogram<kTokensBounds.size()>;
+using SequencesHistogram = ProbeHistogram<kSequencesBounds.size()>;
 using SecondsDistribution = ProbeDistribution<kSecondsBounds.size()>;
 using TokensDistribution = ProbeDistribution<kTokensBounds.size()>;
+using SequencesDistribution = ProbeDistribution<kSequencesBounds.size()>;
 
 // What the lane of a language model counted so far.
 struct SequenceCounts {
   std::uint64_t accepted = 0;           // requests
   std::uint64_t finished_stop = 0;      // sequences, by reason
   std::uint64_t finished_length = 0;    //
+  std::uint64_t finished_abort = 0;     // their client left, or their time or the server ended
+  std::uint64_t finished_error = 0;     // the engine or a constraint failed
   std::uint64_t failed = 0;             // requests that the engine or a constraint failed
   std::uint64_t cancelled = 0;          // requests whose client left
   std::uint64_t expired = 0;            // requests past deadline or queue timeout
@@ -123,12 +129,18 @@ struct SequenceCounts {
   SecondsDistribution first_token;  // from arrival
   SecondsDistribution inter_token;
   SecondsDistribution queue;
-  SecondsDistribution prefill;  // from admission to the first token
-  SecondsDistribution decode;   // from the first token to the end
+  SecondsDistribution prefill;    // from admission to the first token
+  SecondsDistribution decode;     // from the first token to the last
+  SecondsDistribution inference;  // from admission to the last token
+  SecondsDistribution per_token;  // a sequence's, on average, of its tokens behind the first
   SecondsDistribution end_to_end;
   SecondsDistribution step;
   TokensDistribution request_prompt_tokens;
   TokensDistribution request_generated_tokens;
+  TokensDistribution request_longest_tokens;   // of its longest sequence
+  TokensDistribution request_tokens_max;       // of a sequence, as far as the context reaches
+  TokensDistribution request_computed_tokens;  // of its prompt
+  SequencesDistribution request_sequences;
   TokensDistribution step_rows;
 };
 
@@ -140,6 +152,7 @@ class SequenceProbe {
   using Counter = std::atomic<std::uint64_t>;
 
   Counter accepted{0}, finished_stop{0}, finished_length{0}, failed{0}, cancelled{0}, expired{0};
+  Counter finished_abort{0}, finished_error{0};
   Counter rejected_requests{0}, rejected_tokens{0}, rejected_time{0}, rejected_closed{0},
       rejected_invalid{0};
   Counter rejected_adapter{0};
@@ -156,9 +169,12 @@ class SequenceProbe {
   Counter cells_used{0}, cells_total{0}, prefix_cells{0}, saved_bytes{0};
   SecondsHistogram first_token{kSecondsBounds}, inter_token{kSecondsBounds};
   SecondsHistogram queue{kSecondsBounds}, prefill{kSecondsBounds}, decode{kSecondsBounds};
+  SecondsHistogram inference{kSecondsBounds}, per_token{kSecondsBounds};
   SecondsHistogram end_to_end{kSecondsBounds}, step{kSecondsBounds};
   TokensHistogram request_prompt_tokens{kTokensBounds}, request_generated_tokens{kTokensBounds};
-  TokensHistogram step_rows{kTokensBounds};
+  TokensHistogram request_longest_tokens{kTokensBounds}, request_tokens_max{kTokensBounds};
+  TokensHistogram request_computed_tokens{kTokensBounds}, step_rows{kTokensBounds};
+  SequencesHistogram request_sequences{kSequencesBounds};
 
   static void add(Counter& counter, std::uint64_t by = 1) {
     counter.fetch_add(by, std::memory_order_relaxed);

@@ -28,34 +28,63 @@ StepShape with_chunk(StepShape shape, std::size_t position, std::size_t tokens) 
   return shape;
 }
 
-// Rows of each flow, in the order of the view.
-std::map<std::size_t, std::vector<std::size_t>> rows_by_flow(const StepView& view) {
-  std::map<std::size_t, std::vector<std::size_t>> rows;
+using RowsByFlow = std::map<std::size_t, std::vector<std::size_t>>;
+
+// In the order of the view.
+RowsByFlow rows_by_flow(const StepView& view) {
+  RowsByFlow rows;
   for (std::size_t i = 0; i < view.decoders.size(); ++i) {
     rows[view.decoders[i].flow].push_back(i);
   }
   return rows;
 }
 
-// The cheapest flow's time, were it alone.
-double least_alone(const StepView& view, const StepCost& cost) {
+double weight_of(const StepView& view, std::size_t flow) {
+  return flow < view.weights.size() ? view.weights[flow] : 1;
+}
+
+double weight_of_all(const StepView& view, const RowsByFlow& flows) {
+  double sum = 0;
+  for (const auto& [flow, rows] : flows) sum += weight_of(view, flow);
+  return sum;
+}
+
+// What the flow with the least to do, for its weight, would take alone; for a weight of 1.
+double least_alone(const StepView& view, const RowsByFlow& flows, const StepCost& cost) {
   double least = 0;
-  for (const auto& [flow, rows] : rows_by_flow(view)) {
+  for (const auto& [flow, rows] : flows) {
     StepShape alone;
     for (const std::size_t row : rows) add_decoder(view.decoders[row], alone);
-    const double time = seconds(cost.estimate(alone));
+    const double time = seconds(cost.estimate(alone)) / weight_of(view, flow);
     least = least == 0 ? time : std::min(least, time);
   }
   return least;
 }
 
-// True where a flow that decodes here has a prompt to read, too.
-bool reads_beside(
-    const StepView& view, const std::map<std::size_t, std::vector<std::size_t>>& flows
-) {
-  return std::any_of(view.readers.begin(), view.readers.end(), [&](const StepReader& reader) {
-    return flows.contains(reader.flow);
-  });
+// The largest weight of those flows that decode here and have a prompt to read, too; 0: none has.
+double weight_of_readers(const StepView& view, const RowsByFlow& flows) {
+  double most = 0;
+  for (const StepReader& reader : view.readers) {
+    if (flows.contains(reader.flow)) most = std::max(most, weight_of(view, reader.flow));
+  }
+  return most;
+}
+
+struct Turn {
+  double when = 0;
+  std::size_t row = 0;
+};
+
+// The first row of every flow, then the others as the weights have it.
+std::vector<Turn> turns_of(const StepView& view, const RowsByFlow& flows) {
+  std::vector<Turn> turns;
+  for (const auto& [flow, rows] : flows) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      turns.push_back({static_cast<double>(i) / weight_of(view, flow), rows[i]});
+    }
+  }
+  std::ranges::stable_sort(turns, {}, &Turn::when);
+  return turns;
 }
 
 // The most tokens that the step may carry on from `base` and stay within the time.
@@ -94,25 +123,18 @@ void StepPolicy::add_decoders(const StepView& view, const StepCost& cost, StepPl
       view.readers.empty() ? view.rows_max : std::max<std::size_t>(view.rows_max - 1, 1);
   double time_max = seconds(Duration::max());
   if (flows.size() > 1) {
-    const double least = least_alone(view, cost);
-    time_max = static_cast<double>(flows.size()) * least;
-    if (reads_beside(view, flows)) time_max -= kOwnPrompts * least;
+    const double least = least_alone(view, flows, cost);
+    time_max = (weight_of_all(view, flows) - kOwnPrompts * weight_of_readers(view, flows)) * least;
   }
   StepShape base;
-  for (std::size_t turn = 0;; ++turn) {
-    bool any = false;
-    for (const auto& [flow, rows] : flows) {
-      if (turn >= rows.size()) continue;
-      if (plan.decoders.size() >= rows_max) return;
-      StepShape with = base;
-      add_decoder(view.decoders[rows[turn]], with);
-      if (turn > 0 && seconds(cost.estimate(with)) > time_max) continue;
-      base = with;
-      plan.decoders.push_back(rows[turn]);
-      add_decoder(view.decoders[rows[turn]], plan.shape);
-      any = true;
-    }
-    if (!any) return;
+  for (const Turn& turn : turns_of(view, flows)) {
+    if (plan.decoders.size() >= rows_max) return;
+    StepShape with = base;
+    add_decoder(view.decoders[turn.row], with);
+    if (turn.when > 0 && seconds(cost.estimate(with)) > time_max) continue;
+    base = with;
+    plan.decoders.push_back(turn.row);
+    add_decoder(view.decoders[turn.row], plan.shape);
   }
 }
 
@@ -152,7 +174,7 @@ void StepPolicy::add_chunks(const StepView& view, const StepCost& cost, StepPlan
   const auto flows = rows_by_flow(view);
   // A flow that decodes beside others takes its prompts' time from its own share.
   const double flow_time_max =
-      flows.size() > 1 ? static_cast<double>(flows.size()) * least_alone(view, cost) : 0;
+      flows.size() > 1 ? weight_of_all(view, flows) * least_alone(view, flows, cost) : 0;
   std::size_t room = view.rows_max - std::min(view.rows_max, plan.shape.decode_rows);
   for (std::size_t i = 0; i < view.readers.size() && room > 0; ++i) {
     const StepReader& reader = view.readers[i];

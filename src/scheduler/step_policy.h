@@ -30,6 +30,7 @@ struct StepReader {
 struct StepView {
   std::span<const StepDecoder> decoders;  // that waited longest first
   std::span<const StepReader> readers;    // to be served first, first
+  std::span<const double> weights{};      // of flows, by their numbers; of those beyond: 1
   std::size_t rows_max = 1;
   std::size_t draft_rows_max = 0;
   bool probe_drafts = false;
@@ -59,11 +60,12 @@ struct StepPlan {
 // interval, which is held between 1.67 and 2.5 times: running streams keep at least 40 % of their
 // quiet rate and prompts at least 40 % of theirs. Nobody decodes: prompts fill the step.
 //
-// Decodes of several flows share a step's time fairly: rows are taken from each flow in turn until
-// the step costs as much as all flows would take alone one after the other. Where rows come cheap
-// that is all of them; where each costs its full time, a flow of many streams gets no more than one
-// of few. A flow that reads prompts beside its streams, among other flows' streams, takes both from
-// its own share. Pure.
+// Decodes of several flows share a step's time by their weights: a row is taken of each, then as
+// the weights have it, until the step costs as much as all flows would take alone one after the
+// other if each had no more to do, for its weight, than the one that has least. Where rows come
+// cheap that is all of them; where each costs its full time, a flow of many streams gets no more
+// than one of few, for its weight. A flow that reads prompts beside its streams, among other flows'
+// streams, takes both from its own share. Pure.
 class StepPolicy {
  public:
   static constexpr std::size_t kChunkMin = 16;

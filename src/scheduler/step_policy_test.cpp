@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/step_policy.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -32,6 +33,7 @@ class StepPolicyTest : public ::testing::Test {
     StepView view;
     view.decoders = decoders_;
     view.readers = readers_;
+    view.weights = weights_;
     view.rows_max = rows_max_;
     return StepPolicy(interval).next(view, cost_);
   }
@@ -50,6 +52,7 @@ class StepPolicyTest : public ::testing::Test {
   StepCost cost_;
   std::vector<StepDecoder> decoders_;
   std::vector<StepReader> readers_;
+  std::vector<double> weights_;
   std::size_t rows_max_ = 512;
 };
 
@@ -120,6 +123,52 @@ TEST_F(StepPolicyTest, shares_a_steps_time_among_flows_where_rows_are_dear) {
   const StepPlan next = plan();
   EXPECT_LE(next.decoders.size(), 3u) << "fifteen streams of one flow do not slow the other's";
   EXPECT_NE(std::find(next.decoders.begin(), next.decoders.end(), 15u), next.decoders.end());
+}
+
+TEST_F(StepPolicyTest, shares_a_steps_time_by_the_weights_of_flows) {
+  learn(100, 10'000);
+  decoders_.assign(8, {0, 0});
+  decoders_.insert(decoders_.end(), 8, {0, 1});
+  const auto rows_of_first = [](const StepPlan& plan) {
+    return std::count_if(plan.decoders.begin(), plan.decoders.end(), [](std::size_t row) {
+      return row < 8;
+    });
+  };
+  EXPECT_EQ(plan().decoders.size(), 16u) << "both have the same to do";
+  weights_ = {4, 1};
+  const StepPlan weighed = plan();
+  EXPECT_EQ(rows_of_first(weighed), 8) << "for its weight it has less to do";
+  EXPECT_EQ(weighed.decoders.size(), 10u);
+  weights_ = {0.01, 1};
+  EXPECT_EQ(rows_of_first(plan()), 1) << "however light it is, it goes on";
+  EXPECT_EQ(plan().decoders.size(), 8u) << "and the heavy one has the rest";
+}
+
+TEST_F(StepPolicyTest, takes_places_of_a_full_step_by_the_weights_of_flows) {
+  rows_max_ = 8;
+  decoders_.assign(20, {0, 0});
+  decoders_.insert(decoders_.end(), 20, {0, 1});
+  learn(50'000, 10);
+  weights_ = {3, 1};
+  const StepPlan next = plan();
+  EXPECT_EQ(next.decoders.size(), 8u);
+  EXPECT_EQ(
+      std::count_if(
+          next.decoders.begin(), next.decoders.end(), [](std::size_t row) { return row < 20; }
+      ),
+      6
+  );
+}
+
+TEST_F(StepPolicyTest, takes_the_prompts_of_a_heavy_flow_from_its_own_larger_share) {
+  learn(100, 1'000);
+  decoders_.assign(4, {0, 0});
+  decoders_.insert(decoders_.end(), 4, {0, 1});
+  readers_ = {{0, 400, 0, 0}};
+  const std::size_t equal = chunk_tokens(plan());
+  weights_ = {3, 1};
+  EXPECT_GT(chunk_tokens(plan()), 0u);
+  EXPECT_GE(chunk_tokens(plan()), equal);
 }
 
 TEST_F(StepPolicyTest, runs_all_flows_rows_where_rows_are_cheap) {

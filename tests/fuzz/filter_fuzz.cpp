@@ -11,7 +11,6 @@
 #include "store/filter.h"
 #include "store/keyset.h"
 
-using cortex::store::Comparator;
 using cortex::store::Comparison;
 using cortex::store::make_page_token;
 using cortex::store::read_page_token;

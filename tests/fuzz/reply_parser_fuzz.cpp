@@ -43,7 +43,7 @@ std::string read(const ReplyParserOptions& options, std::string_view reply, std:
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const ReplyParserOptions options = {
-      .format = static_cast<ReplyFormat>(data[0] % 7),
+      .format = static_cast<ReplyFormat>(data[0] % 8),
       .tools = (data[0] & 8U) == 0,
       .reasoning = (data[0] & 16U) == 0,
       .starts_in_reasoning = (data[0] & 32U) != 0,

@@ -14,8 +14,6 @@
 
 namespace {
 
-using cortex::registry::SignatureBundle;
-using cortex::registry::SignedManifest;
 using cortex::registry::SignedResource;
 
 bool leads_out(std::string_view path) {

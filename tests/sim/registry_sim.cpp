@@ -21,7 +21,6 @@ using cortex::registry::Ledger;
 using cortex::registry::LedgerPlan;
 using cortex::registry::LoadId;
 using cortex::registry::ModelFolder;
-using cortex::registry::VersionState;
 
 constexpr int kModels = 3;
 constexpr int kSteps = 400;

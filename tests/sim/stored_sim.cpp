@@ -241,7 +241,7 @@ class Simulation {
       CHECK(!can || state.serving == state.target, "what can be served is served");
     }
     CHECK(
-        now.size() >= 1 ||
+        !now.empty() ||
             std::includes(broken_.begin(), broken_.end(), plan.hold.begin(), plan.hold.end()),
         "something is served unless all of it is broken"
     );

@@ -2,14 +2,19 @@
 #include "config/detail/yaml_file.h"
 
 #include <set>
+#include <utility>
 
 #include <yaml-cpp/yaml.h>
+
+#include "config/detail/yaml_document.h"
 
 namespace cortex::config::detail {
 namespace {
 
 // Deeper than any setting; a file that nests further is wrong anyway.
 constexpr int kDepthMax = 4;
+// Longer than any name; it stands in the path of everything below it.
+constexpr std::size_t kNameBytesMax = 100;
 
 class Flattener {
  public:
@@ -41,8 +46,8 @@ class Flattener {
     if (depth == kDepthMax) return fault(node, path, "nested too deeply");
     std::set<std::string> seen;
     for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) {
-        fault(entry.first, path, "a name must be plain text");
+      if (!entry.first.IsScalar() || entry.first.Scalar().size() > kNameBytesMax) {
+        fault(entry.first, path, "a name must be plain text of at most 100 bytes");
         continue;
       }
       const std::string name = entry.first.Scalar();
@@ -68,12 +73,12 @@ class Flattener {
 }  // namespace
 
 YamlFile read_settings(std::string_view yaml, std::string_view name) {
-  YamlFile out;
+  YamlDocument document = read_document(yaml, name);
+  YamlFile out{{}, std::move(document.faults)};
   try {
-    const YAML::Node root = YAML::Load(std::string(yaml));
-    if (root.IsMap()) {
-      Flattener(name, out).walk(root, "", 0);
-    } else if (!root.IsNull()) {
+    if (document.root.IsMap()) {
+      Flattener(name, out).walk(document.root, "", 0);
+    } else if (!document.root.IsNull()) {
       out.faults.push_back({std::string(name), "must be a map of settings"});
     }
   } catch (const YAML::Exception& error) {

@@ -53,6 +53,7 @@ std::shared_ptr<Request> request_from(const HttpRequest& http) {
   request->id = http.id;
   request->principal = http.principal;
   request->arrival = http.arrival;
+  request->deadline = http.deadline;
   return request;
 }
 

@@ -15,7 +15,7 @@ namespace cortex::frontend {
 using Answer = std::function<
     Result<HttpReply>(ResponsePart&& part, const std::shared_ptr<ResponseStream>& stream)>;
 
-// A request of the client's: id, principal and arrival are the exchange's.
+// A request of the client's: id, principal, arrival and deadline are the exchange's.
 [[nodiscard]] std::shared_ptr<Request> request_from(const HttpRequest& http);
 
 // Submits a request that is answered by one part, and replies when it ends: with `answer`, or with

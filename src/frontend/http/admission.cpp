@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/http/admission.h"
 
+#include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include "base/json_text.h"
@@ -37,7 +40,8 @@ std::optional<HttpFault> authorize(
   auto principal = authenticator.authenticate(
       {request.header("authorization"),
        request.header("x-api-key"),
-       request.header("x-mlflow-workspace")}
+       request.header("x-mlflow-workspace"),
+       route.api}
   );
   if (!principal.ok()) {
     return HttpFault{status_row(principal.status().code()).http, principal.status()};
@@ -45,6 +49,22 @@ std::optional<HttpFault> authorize(
   request.principal = std::move(principal).value();
   if (includes(request.principal.scopes, route.scope)) return std::nullopt;
   return HttpFault{403, permission_denied("this key has not the scope that the path needs")};
+}
+
+// A proxy says so how long it will wait, from now on.
+std::optional<HttpFault> read_deadline(HttpRequest& request) {
+  const std::string_view text = request.header(kTimeoutHeader);
+  if (text.empty()) return std::nullopt;
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count > kTimeoutMsMax) {
+    return bad_request(
+        std::string(kTimeoutHeader) + " must be a whole number of milliseconds from 0 to " +
+        std::to_string(kTimeoutMsMax)
+    );
+  }
+  if (count > 0) request.deadline = request.arrival + std::chrono::milliseconds(count);
+  return std::nullopt;
 }
 
 // "http://" or "https://" and the Host, when that is localhost or an address.
@@ -80,6 +100,9 @@ Admission Gate::admit(HttpRequest& request, const RequestHead& head) const {
   }
   request.path_values = std::move(match.values);
   admission.fault = authorize(authenticator_, *match.route, request);
+  if (!admission.fault && match.route->scope == Scope::kInfer) {
+    admission.fault = read_deadline(request);
+  }
   if (!admission.fault) admission.route = match.route;
   return admission;
 }

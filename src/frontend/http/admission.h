@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,11 @@
 #include "frontend/http/route_table.h"
 
 namespace cortex::frontend {
+
+// How long the caller will wait, in milliseconds; 0 is no bound. Envoy, and what is built on it,
+// sends it with every request whose route has a timeout. It counts for routes that run models.
+inline constexpr std::string_view kTimeoutHeader = "x-envoy-expected-rq-timeout-ms";
+inline constexpr std::uint64_t kTimeoutMsMax = 999'999'999;
 
 // What the header alone decides about a request. Exactly one of the three is set.
 struct Admission {
@@ -32,7 +38,8 @@ class Gate {
   Gate(const RouteTable& routes, const Authenticator& authenticator)
       : routes_(routes), authenticator_(authenticator) {}
 
-  // Decides before the body is read. Fills request.path_values and request.principal.
+  // Decides before the body is read. Fills request.path_values, request.principal and
+  // request.deadline.
   [[nodiscard]] Admission admit(HttpRequest& request, const RequestHead& head) const;
 
  private:

@@ -13,6 +13,7 @@ struct Credentials {
   std::string_view authorization;
   std::string_view x_api_key;
   std::string_view workspace;  // x-mlflow-workspace: one name for every API
+  std::string_view api;        // of the route that is asked for
 };
 
 // Turns the credentials of a request into who asks.

@@ -32,6 +32,7 @@ struct HttpRequest {
   std::string id;   // x-request-id, ours where the client sent none
   Principal principal;
   TimePoint arrival{};
+  TimePoint deadline = kNoDeadline;    // after which nobody waits for the answer
   std::shared_ptr<const Buffer> body;  // whole and unpacked; never null, padded for JSON readers
   // With Inference-Header-Content-Length: N the byte behind the first N bytes of the body is
   // 64-byte aligned.

@@ -57,6 +57,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void accept_next();
   void close();
   [[nodiscard]] std::uint16_t number() const { return number_; }
+  [[nodiscard]] const RouteTable& routes() const { return port_->routes; }
   [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
   [[nodiscard]] std::uint64_t refused() const { return refused_; }
 
@@ -241,6 +242,11 @@ std::uint16_t HttpServer::metrics_port() const {
   return impl_->metrics ? impl_->metrics->number() : 0;
 }
 
+const RouteTable& HttpServer::routes() const {
+  CHECK(impl_->main != nullptr, "routes belong to a port");
+  return impl_->main->routes();
+}
+
 std::size_t HttpServer::open_exchanges() const { return impl_->server->exchanges; }
 
 HttpCounts HttpServer::counts() const {
@@ -274,7 +280,7 @@ void HttpServer::stop_accepting() {
 bool HttpServer::drain(TimePoint deadline) {
   if (!impl_->running()) return true;
   ServerContext& server = *impl_->server;
-  if (server.draining.exchange(true)) return server.connections == 0;
+  if (server.draining.exchange(true)) return server.is_idle();
   for (const auto& loop : impl_->loops) {
     loop->post([loop] { loop->begin_drain(); });
   }

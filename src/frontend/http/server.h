@@ -86,16 +86,19 @@ class HttpServer {
 
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::uint16_t metrics_port() const;  // 0 without one
+  // Of port(). REQUIRES: started. Lives as long as the server.
+  [[nodiscard]] const RouteTable& routes() const;
   [[nodiscard]] std::size_t open_exchanges() const;  // requests in handlers
   [[nodiscard]] HttpCounts counts() const;
 
   // Takes what already waits in the listen queue, then closes it.
   void stop_accepting();
   // After stop_accepting(): answers what is in flight, each with "Connection: close". Idle
-  // connections get half a second for a request that is under way. True when every connection ended
-  // before `deadline` (of steady_clock()).
+  // connections get half a second for a request that is under way. True when every connection and
+  // every request ended before `deadline` (of steady_clock()).
   bool drain(TimePoint deadline);
-  // Cuts every connection and joins the io threads. Idempotent.
+  // Cuts every connection, with a 503 for what was not answered, and joins the io threads.
+  // Idempotent.
   void stop();
 
  private:

@@ -276,7 +276,9 @@ void enqueue(SequenceState& state, const Generation& generation) {
   entry.ticket = generation.ticket;
   entry.flow = generation.flow;
   entry.level = generation.level;
+  entry.niceness = generation.request->niceness;
   entry.deadline = generation.request->deadline;
+  entry.weight = generation.request->principal.weight;
   state.queue.push(std::move(entry));
 }
 

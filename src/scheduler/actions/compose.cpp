@@ -56,6 +56,8 @@ struct Candidates {
   std::vector<LaneSequence*> reading;
   std::vector<StepDecoder> decoders;
   std::vector<StepReader> readers;
+  std::vector<const std::string*> flows;
+  std::vector<double> weights;  // theirs
 };
 
 void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& reading) {
@@ -72,12 +74,13 @@ void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& readin
   });
 }
 
-std::size_t flow_number(std::vector<const std::string*>& names, const std::string& flow) {
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (*names[i] == flow) return i;
+std::size_t flow_number(Candidates& candidates, const Generation& generation) {
+  for (std::size_t i = 0; i < candidates.flows.size(); ++i) {
+    if (*candidates.flows[i] == generation.flow) return i;
   }
-  names.push_back(&flow);
-  return names.size() - 1;
+  candidates.flows.push_back(&generation.flow);
+  candidates.weights.push_back(generation.request->principal.weight);
+  return candidates.flows.size() - 1;
 }
 
 std::span<const double> chances_of(const LaneSequence& sequence) {
@@ -97,14 +100,13 @@ Candidates candidates_of(
     return a->last_step < b->last_step;
   });
   sort_readers(state, out.reading);
-  std::vector<const std::string*> names;
   if (state.speculates) {
     for (LaneSequence* sequence : out.decoding) foretell(state, *sequence);
     foretell_with_model(state, out.decoding);
   }
   for (LaneSequence* sequence : out.decoding) {
     out.decoders.push_back(
-        {sequence->computed, flow_number(names, sequence->generation->flow), chances_of(*sequence)}
+        {sequence->computed, flow_number(out, *sequence->generation), chances_of(*sequence)}
     );
   }
   for (const LaneSequence* sequence : out.reading) {
@@ -112,7 +114,7 @@ Candidates candidates_of(
     out.readers.push_back(
         {sequence->computed,
          sequence->pending(),
-         flow_number(names, sequence->generation->flow),
+         flow_number(out, *sequence->generation),
          logprobs ? kLogprobRowsMax : 0}
     );
   }
@@ -201,6 +203,7 @@ bool compose(SequenceState& state, TimePoint now) {
     StepView view;
     view.decoders = candidates.decoders;
     view.readers = candidates.readers;
+    view.weights = candidates.weights;
     view.rows_max = std::max<std::size_t>(state.backend.model().step_rows_max, 1);
     view.switched = state.steps > 0 && state.group != group;
     if (state.speculates) view.draft_rows_max = cells_available(state);

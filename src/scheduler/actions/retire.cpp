@@ -31,19 +31,60 @@ Status why_over(const SequenceState& state, const Generation& generation, TimePo
   return {};
 }
 
-void count_end(SequenceState& state, const Status& status) {
-  SequenceProbe& probe = state.probe;
-  if (status.ok()) return;
-  switch (status.code()) {
+SequenceProbe::Counter& end_counter(SequenceProbe& probe, Code code) {
+  switch (code) {
     case Code::kCancelled:
-      return SequenceProbe::add(probe.cancelled);
+      return probe.cancelled;
     case Code::kDeadlineExceeded:
-      return SequenceProbe::add(probe.expired);
+      return probe.expired;
     case Code::kUnavailable:
-      return SequenceProbe::add(probe.rejected_closed);
+      return probe.rejected_closed;
     default:
-      return SequenceProbe::add(probe.failed);
+      return probe.failed;
   }
+}
+
+// REQUIRES: its sequences that did not end by themselves are not freed yet.
+void count_end(SequenceState& state, const Generation& generation, const Status& status) {
+  if (status.ok()) return;
+  SequenceProbe::Counter& counter = end_counter(state.probe, status.code());
+  SequenceProbe::add(counter);
+  const auto ended = std::ranges::count_if(generation.sequences, [](const auto& sequence) {
+    return sequence->phase == Phase::kEnded;
+  });
+  SequenceProbe::add(
+      &counter == &state.probe.failed ? state.probe.finished_error : state.probe.finished_abort,
+      generation.input().sequences - static_cast<std::size_t>(ended)
+  );
+}
+
+// What became of the time since the first token.
+void count_times(SequenceProbe& probe, const Generation& generation) {
+  TimePoint last = generation.first_token;
+  for (const auto& sequence : generation.sequences) {
+    last = std::max(last, sequence->last_token);
+    if (sequence->drawn < 2) continue;
+    const Duration behind_first = sequence->last_token - generation.first_token;
+    probe.per_token.add(behind_first / static_cast<std::int64_t>(sequence->drawn - 1));
+  }
+  probe.decode.add(last - generation.first_token);
+  probe.inference.add(last - generation.admitted);
+}
+
+void count_answer(SequenceProbe& probe, const Generation& generation) {
+  std::size_t longest = 0;
+  for (const auto& sequence : generation.sequences) {
+    longest = std::max(longest, sequence->answer());
+  }
+  const Timings& timings = generation.timings;
+  probe.request_generated_tokens.add(static_cast<double>(timings.output_tokens));
+  probe.request_longest_tokens.add(static_cast<double>(longest));
+  probe.request_tokens_max.add(static_cast<double>(generation.input().tokens_max));
+  probe.request_sequences.add(static_cast<double>(generation.input().sequences));
+  if (generation.first_token == TimePoint{}) return;  // its prompt was not read to the end
+  probe.request_computed_tokens.add(
+      static_cast<double>(timings.input_tokens - timings.cached_tokens)
+  );
 }
 
 void end_waiting(SequenceState& state, std::uint64_t ticket, Status status, TimePoint now) {
@@ -54,7 +95,7 @@ void end_waiting(SequenceState& state, std::uint64_t ticket, Status status, Time
   drop_recalled(state, *generation);
   state.door.leave(*generation->request);
   generation->timings.queue = now - generation->enqueued;
-  count_end(state, status);
+  count_end(state, *generation, status);
   generation->stream->finish(std::move(status), generation->timings);
 }
 
@@ -124,12 +165,11 @@ void free_places(SequenceState& state, Generation& generation, TimePoint now) {
 }
 
 void finish(SequenceState& state, Generation& generation, const Status& status, TimePoint now) {
+  count_end(state, generation, status);
   free_places(state, generation, now);
-  count_end(state, status);
-  SequenceProbe& probe = state.probe;
-  probe.end_to_end.add(now - generation.request->arrival);
-  if (generation.first_token != TimePoint{}) probe.decode.add(now - generation.first_token);
-  probe.request_generated_tokens.add(static_cast<double>(generation.timings.output_tokens));
+  state.probe.end_to_end.add(now - generation.request->arrival);
+  if (generation.first_token != TimePoint{}) count_times(state.probe, generation);
+  count_answer(state.probe, generation);
   const auto drawn = static_cast<double>(generation.timings.output_tokens);
   state.answer_tokens += (drawn - state.answer_tokens) / kRequestsRemembered;
   if (!status.ok()) return generation.stream->finish(status, generation.timings);

@@ -72,6 +72,7 @@ void count_token(SequenceState& state, LaneSequence& sequence, TimePoint now) {
   }
   if (sequence.last_token != TimePoint{}) state.probe.inter_token.add(now - sequence.last_token);
   sequence.last_token = now;
+  ++sequence.drawn;
 }
 
 Result<SampledToken> draw(

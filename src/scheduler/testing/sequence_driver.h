@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -117,9 +118,13 @@ class SequenceDriver {
     return client;
   }
 
+  // Called between the plan of a turn and its run.
+  void after_plan(std::function<void()> look) { look_ = std::move(look); }
+
   // One turn; false where there was nothing to run.
   bool step() {
     const SequenceCore::Turn turn = core_.plan(clock_.now());
+    if (look_) look_();
     if (turn.step == nullptr) return false;
     const TimePoint began = clock_.now();
     const Status status = backend_->decode(*turn.step);
@@ -161,6 +166,7 @@ class SequenceDriver {
   SequenceProbe probe_;
   std::unique_ptr<backend::SyntheticSequences> backend_;
   SequenceCore core_;
+  std::function<void()> look_;
 };
 
 }  // namespace cortex::scheduler::testing

@@ -38,8 +38,10 @@ std::string announcement_text(const ReadyLine& line) {
     out += "  " + std::to_string(line.failed) +
            " model versions could not be loaded; `models list` says why\n";
   }
-  out += "Try:\n  curl -i " + base + "/v2/health/ready\n";
-  if (!line.chat_model.empty()) {
+  out += "Try:\n";
+  if (line.chat_model.empty()) {
+    out += "  curl -i " + base + "/v2/health/ready\n";
+  } else {
     out += "  curl " + base + "/v1/chat/completions" + key +
            " -H 'Content-Type: application/json' -d '{\"model\":\"" + line.chat_model +
            "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is gravity?\"}]}'\n";
@@ -68,11 +70,10 @@ std::string announcement(const Application& app) {
     if (!handle.ok()) continue;
     if (line.model.empty()) line.model = name;
     if ((*handle)->signature.generates && line.chat_model.empty()) line.chat_model = name;
-    const bool text = !(*handle)->config.text.tokenizer.empty();
-    if (text && line.text_model.empty()) line.text_model = name;
+    if (registry::embeds(**handle) && line.text_model.empty()) line.text_model = name;
   }
   for (const auto& entry : app.models().index()) {
-    line.failed += entry.state == registry::VersionState::kFailed ? 1 : 0;
+    line.failed += entry.broken ? 1 : 0;
   }
   return announcement_text(line);
 }

@@ -54,7 +54,9 @@ TEST(Announcement, offers_a_chat_where_a_model_speaks) {
   const std::string text = announcement_text(with_chat);
   EXPECT_THAT(text, HasSubstr("http://127.0.0.1:8000/v1/chat/completions"));
   EXPECT_THAT(text, HasSubstr("\"model\":\"smollm2\""));
-  EXPECT_EQ(lines(text), 6u) << text;
+  EXPECT_EQ(lines(text), 5u) << text;
+  with_chat.text_model = "minilm";
+  EXPECT_EQ(lines(announcement_text(with_chat)), 5u) << announcement_text(with_chat);
 }
 
 TEST(Announcement, sends_a_key_where_there_are_keys_and_brackets_ipv6) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "app/model_files.h"
 #include "app/warm_up.h"
 #include "backend/generation/generation_servable.h"
 #include "base/log.h"
@@ -176,6 +177,24 @@ Result<std::shared_ptr<const text::ChatTemplate>> compile(
   return std::shared_ptr<const text::ChatTemplate>();
 }
 
+ModelFacts facts_of(
+    const fs::path& folder,
+    const fs::path& file,
+    const backend::SequenceModel& model,
+    const Template& found,
+    const text::ChatTemplate* compiled
+) {
+  ModelFacts out;
+  add_file_facts(folder, file, out);
+  out.weights = model.weights;
+  out.context_length = model.context_length;
+  if (compiled == nullptr) return out;
+  out.chat_template = found.jinja;
+  out.thinking =
+      compiled->capabilities().thinking || found.jinja.find(text::kThinkBegin) != std::string::npos;
+  return out;
+}
+
 }  // namespace
 
 std::size_t engine_threads(const ModelConfig& config, const CoreBudget& cores) {
@@ -209,6 +228,8 @@ Result<registry::LoadedModel> load_language_model(
   backend::GenerationParts generation;
   CORTEX_ASSIGN_OR_RETURN(generation.chat_template, compile(found, *backend, identity));
   generation.reply_format = text::reply_format_of(found.jinja);
+  out.facts =
+      facts_of(folder, options.model_file, backend->model(), found, generation.chat_template.get());
   auto lane_how = lane_options(parts, out.config, identity, backend->model());
   CORTEX_ASSIGN_OR_RETURN(
       lane_how.draft_backend, load_draft_model(engine, out.config, options, folder, *backend)

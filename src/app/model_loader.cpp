@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "app/language_model.h"
+#include "app/model_files.h"
 #include "app/warm_up.h"
 #include "backend/embedding/embedding_servable.h"
 #include "backend/text_engine.h"
@@ -38,6 +39,7 @@ class Loading {
 
  private:
   Result<registry::LoadedModel> finish() {
+    add_file_facts(folder_, file_, model_.facts);
     CORTEX_RETURN_IF_ERROR(warm_up_backend(*backend_, model_.config));
     if (parts_.run_once && model_.config.warmup.empty()) run_once(*backend_, model_.config);
     build_lane();
@@ -53,7 +55,8 @@ class Loading {
     backend::TensorEngine& engine = *found->second;
     plan_ = parts_.cores.plan(model_.config.instances, model_.config.threads);
     backend::TensorBackendOptions options;
-    options.model_file = version_file(folder_, model_.config, engine.default_filename());
+    file_ = version_file(folder_, model_.config, engine.default_filename());
+    options.model_file = file_;
     options.model_name = model_.config.name;
     options.threads = plan_.threads_per_instance;
     options.parameters = model_.config.parameters;
@@ -70,6 +73,7 @@ class Loading {
           "model '" + config.name + "': a model of this engine has one instance: give it threads"
       );
     }
+    file_ = file;
     plan_ = {1, engine_threads(config, parts_.cores)};
     backend::TextModelOptions options;
     options.model_file = file;
@@ -88,6 +92,7 @@ class Loading {
     const bool scores = find_spec(backend_->signature().outputs, "logits") != nullptr;
     config.text.pooling = scores ? Pooling::kRank : Pooling::kNone;
     config.text.context_length = opened.context_length;
+    model_.facts.weights = std::move(opened.weights);
     config.text.tokenizer = file.filename().string();
     return complete();
   }
@@ -112,6 +117,8 @@ class Loading {
   }
 
   Status put_text_in_front() {
+    model_.config.text.pooling = backend::pooling_of(model_.config, model_.signature);
+    model_.facts.context_length = model_.config.text.context_length;
     backend::EmbeddingParts text;
     if (!tokenizer_) CORTEX_RETURN_IF_ERROR(load_tokenizer());
     text.tokenizer = tokenizer_;
@@ -143,6 +150,7 @@ class Loading {
   const LoaderParts& parts_;
   const fs::path folder_;
   const ModelIdentity identity_;
+  fs::path file_;  // of the model
   CoreBudget::Plan plan_{};
   std::shared_ptr<backend::TensorBackend> backend_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <ostream>
 
 #include "base/json_text.h"
@@ -18,19 +19,30 @@ struct EmbedFlags {
   bool as_json = false;
 };
 
-// The server's one model, when it has exactly one.
+bool embeds(const json::value& model) {
+  const json::value* abilities = member(model, "capabilities");
+  return abilities != nullptr && abilities->is_array() &&
+         std::ranges::any_of(abilities->get_array(), [](const json::value& one) {
+           return one == "embedding";
+         });
+}
+
+// The one model of the server that embeds, when it has exactly one.
 Result<std::string> only_model(net::HttpClient& client) {
   net::HttpCall request;
   request.target = "/v1/models";
   CORTEX_ASSIGN_OR_RETURN(const json::value answer, call_json(client, request));
   const json::value* list = member(answer, "data");
-  const std::size_t count = list != nullptr && list->is_array() ? list->get_array().size() : 0;
-  if (count != 1) {
-    return invalid_argument(
-        "the server has " + std::to_string(count) + " models: name one with --model"
-    );
+  if (list == nullptr || !list->is_array()) return failed_precondition("the answer has no data");
+  std::vector<std::string> found;
+  for (const json::value& model : list->get_array()) {
+    if (embeds(model)) found.push_back(text_member(model, "id"));
   }
-  return text_member(list->get_array().front(), "id");
+  if (found.size() == 1) return std::move(found.front());
+  return invalid_argument(
+      "the server has " + std::to_string(found.size()) +
+      " models that embed texts: name one with --model"
+  );
 }
 
 std::string embedding_body(const std::string& model, const std::vector<std::string>& texts) {

@@ -199,6 +199,12 @@ Result<ModelConfig> complete_generation(ModelConfig config) {
         model + "a language model has one instance: its requests share one memory"
     );
   }
+  const std::size_t asked = config.text.context_length;  // the key of models of either kind
+  std::size_t& length = config.generation.context_length;
+  if (asked != 0 && length != 0 && asked != length) {
+    return invalid_argument(model + "context_length and generation.context_length differ");
+  }
+  if (asked != 0) length = asked;
   config.max_batch_size = 0;
   config.batching.enabled = false;
   config.text = {};

@@ -218,6 +218,7 @@ TEST(CompleteConfig, a_language_model_has_no_tensors_no_batches_and_one_instance
   EXPECT_FALSE(completed->batching.enabled);
   EXPECT_TRUE(completed->text.tokenizer.empty());
   EXPECT_EQ(completed->generation.cells, 512u);
+  EXPECT_EQ(completed->generation.context_length, 0u);
   config.instances = 2;
   EXPECT_EQ(complete_config(config, signature).status().code(), Code::kInvalidArgument);
   config.instances = 1;
@@ -226,6 +227,22 @@ TEST(CompleteConfig, a_language_model_has_no_tensors_no_batches_and_one_instance
   config.inputs.clear();
   config.open.batch_size = false;
   config.max_batch_size = 4;
+  EXPECT_EQ(complete_config(config, signature).status().code(), Code::kInvalidArgument);
+}
+
+TEST(CompleteConfig, the_context_length_of_a_language_model_may_stand_outside_its_generation) {
+  ModelSignature signature;
+  signature.generates = true;
+  ModelConfig config;
+  config.name = "chat";
+  config.open.batch_size = true;
+  config.text.context_length = 64;
+  const auto completed = complete_config(config, signature);
+  ASSERT_TRUE(completed.ok()) << completed.status().text();
+  EXPECT_EQ(completed->generation.context_length, 64u);
+  config.generation.context_length = 64;
+  EXPECT_TRUE(complete_config(config, signature).ok());
+  config.generation.context_length = 65;
   EXPECT_EQ(complete_config(config, signature).status().code(), Code::kInvalidArgument);
 }
 

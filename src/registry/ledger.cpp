@@ -294,7 +294,10 @@ std::vector<IndexEntry> Ledger::index(const std::string& name) const {
     for (const VersionFolder& v : model.folder->versions) versions.insert(v.version);
   }
   for (const Held& held : model.held) versions.insert(held.edition.version);
-  if (versions.empty()) return {{name, "", VersionState::kUnavailable, why_not_held(model, 0)}};
+  if (versions.empty()) {
+    const bool broken = !folder_fault(model, 0).ok();
+    return {{name, "", VersionState::kUnavailable, why_not_held(model, 0), 0, broken}};
+  }
   std::vector<IndexEntry> out;
   for (const std::int64_t version : versions) out.push_back(index_version(name, model, version));
   return out;
@@ -309,16 +312,27 @@ IndexEntry Ledger::index_version(const std::string& name, const Model& model, st
     if (telling(state) > telling(entry.state)) entry.state = state;
     if (state == VersionState::kFailed) entry.reason = held.machine.reason().text();
   }
-  if (entry.state == VersionState::kUnavailable) entry.reason = why_not_held(model, version);
+  entry.broken = entry.state == VersionState::kFailed;
+  if (entry.state == VersionState::kUnavailable) {
+    entry.reason = why_not_held(model, version);
+    entry.broken = !folder_fault(model, version).ok();
+  }
   return entry;
+}
+
+Status Ledger::folder_fault(const Model& model, std::int64_t version) {
+  if (!model.folder) return {};
+  if (!model.folder->fault.ok()) return model.folder->fault;
+  for (const VersionFolder& folder : model.folder->versions) {
+    if (folder.version == version) return folder.fault;
+  }
+  return {};
 }
 
 std::string Ledger::why_not_held(const Model& model, std::int64_t version) const {
   if (!model.folder) return "no model repository has a folder of that name";
-  if (!model.folder->fault.ok()) return model.folder->fault.text();
-  for (const VersionFolder& folder : model.folder->versions) {
-    if (folder.version == version && !folder.fault.ok()) return folder.fault.text();
-  }
+  const Status fault = folder_fault(model, version);
+  if (!fault.ok()) return fault.text();
   if (model.unloaded || closed_) return "unloaded";
   return is_wanted(model) ? "not served by the version policy" : "not loaded";
 }

@@ -113,6 +113,8 @@ class Ledger {
   [[nodiscard]] IndexEntry index_version(
       const std::string& name, const Model& model, std::int64_t version
   ) const;
+  // What is wrong with the folder of a version, or of all of its model; OK: nothing.
+  [[nodiscard]] static Status folder_fault(const Model& model, std::int64_t version);
   [[nodiscard]] std::string why_not_held(const Model& model, std::int64_t version) const;
 
   const bool all_wanted_;

@@ -17,6 +17,7 @@
 #include "registry/handle.h"
 #include "registry/version_state.h"
 #include "request/model_config.h"
+#include "request/model_facts.h"
 #include "request/model_reference.h"
 #include "request/servable.h"
 #include "request/signature.h"
@@ -28,6 +29,7 @@ struct LoadedModel {
   ModelConfig config;  // completed: what the file left open is filled in
   ModelSignature signature;
   std::string platform;  // "onnxruntime_onnx"
+  ModelFacts facts;
   std::unique_ptr<Servable> servable;
   std::uint64_t memory_bytes = 0;  // that it added in its probation; 0: not known
 };
@@ -54,7 +56,8 @@ struct RegistryOptions {
   std::chrono::milliseconds poll_period{15'000};  // poll mode: how often the folders are read again
   Probation* probation = nullptr;  // of every version before it is loaded; outlives it; null: none
   // Both are called on the registry's thread and must be quick. `on_load`: after every load, with
-  // what it took and what came of it. `on_change`: after every change that readers can see.
+  // what it took and what came of it. `on_change`: after every change that readers can see, but not
+  // once drain() returned.
   std::function<void(const ModelIdentity&, Duration, const Status&)> on_load;
   std::function<void()> on_change;
 };
@@ -67,6 +70,7 @@ struct IndexEntry {
   // Why it is not ready, and what else is to be known of it; may be empty.
   std::string reason;
   std::uint64_t memory_bytes = 0;  // of a version that is ready: LoadedModel::memory_bytes
+  bool broken = false;  // it failed, or its folder cannot be used; one that never was wanted is not
 };
 
 // What a load request may change for this load: as Triton's load API.

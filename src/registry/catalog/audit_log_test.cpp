@@ -14,7 +14,6 @@ namespace cortex::registry {
 namespace {
 
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 class AuditLog : public testing::TestWithParam<std::string> {

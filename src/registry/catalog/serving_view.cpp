@@ -118,7 +118,8 @@ Status add_named_versions(
   std::size_t count = 0;
   for (const std::int64_t version : named) {
     numbers += (numbers.empty() ? "" : ", ") + std::to_string(version);
-    if (++count % kNamedAtOnce != 0 && count != named.size()) continue;
+    ++count;
+    if (count % kNamedAtOnce != 0 && count != named.size()) continue;
     const std::string rest = " AND version IN (" + std::exchange(numbers, "") + ")";
     CORTEX_RETURN_IF_ERROR(take_versions(transaction, scope, rest, model));
   }

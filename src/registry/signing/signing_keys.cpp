@@ -151,7 +151,7 @@ Result<ChainPtr> read_chain(const SignatureBundle& bundle) {
       return failed_precondition("a certificate of the signature cannot be read");
     }
     if (sk_X509_push(out.get(), next.get()) <= 0) return internal("no memory for certificates");
-    static_cast<void>(next.release());
+    next.release();  // NOLINT(bugprone-unused-return-value): the stack owns it now
   }
   return out;
 }

@@ -24,7 +24,7 @@ std::string error_body(int, const Status& status) {
 // A number alone: the route is open to everybody. The repository index names them.
 std::size_t count_failed(const std::vector<registry::IndexEntry>& index) {
   return static_cast<std::size_t>(std::count_if(index.begin(), index.end(), [](const auto& entry) {
-    return entry.state == registry::VersionState::kFailed;
+    return entry.broken;
   }));
 }
 

@@ -38,7 +38,7 @@ struct Served {
     out.index = [] {
       using State = registry::VersionState;
       return std::vector<registry::IndexEntry>{
-          {"add", "2", State::kReady, ""}, {"bad", "1", State::kFailed, "in /models/bad"}
+          {"add", "2", State::kReady, ""}, {"bad", "1", State::kFailed, "in /models/bad", 0, true}
       };
     };
     return out;

@@ -165,7 +165,9 @@ constexpr std::array kSchemas = {
         R"({"type":"object","required":["id","object","created","owned_by"],"properties":{
       "id":{"type":"string"},"object":{"const":"model"},"created":{"type":"integer"},
       "owned_by":{"type":"string"},"root":{"type":"string","description":"Of an adapter, its file."},
-      "parent":{"type":["string","null"],"description":"Of an adapter, its model."}}})"
+      "parent":{"type":["string","null"],"description":"Of an adapter, its model."},
+      "capabilities":{"type":"array","items":{"enum":["completion","embedding","rerank"]},
+        "description":"Of a model; empty: it takes tensors alone."}}})"
     ),
     json_schema(
         "OpenAiModelList", R"({"type":"object","required":["object","data"],"properties":{

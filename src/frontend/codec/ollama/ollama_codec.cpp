@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/ollama/ollama_codec.h"
 
+#include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/json_text.h"
 #include "frontend/codec/ollama/ollama_embed.h"
+#include "frontend/codec/ollama/ollama_models.h"
 #include "frontend/codec/ollama/ollama_reply.h"
 #include "frontend/codec/ollama/ollama_request.h"
 #include "frontend/codec/unary_call.h"
@@ -66,9 +69,15 @@ constexpr Schema kOllamaSchemas[] = {
         "OllamaModels",
         R"({"type":"object","required":["models"],"properties":{"models":{"type":"array",
       "items":{"type":"object","properties":{"name":{"type":"string"},"model":{"type":"string"},
-        "modified_at":{"type":"string"},"size":{"type":"integer"},"digest":{"type":"string"},
-        "details":{"type":"object"}}}}}})"
+        "modified_at":{"type":"string"},"size":{"type":"integer","description":"Bytes."},
+        "digest":{"type":"string"},"details":{"$ref":"#/components/schemas/OllamaDetails"},
+        "size_vram":{"type":"integer"},"expires_at":{"type":"string"},
+        "context_length":{"type":"integer"}}}}}})"
     ),
+    json_schema("OllamaDetails", R"({"type":"object","properties":{"parent_model":{"type":"string"},
+      "format":{"type":"string"},"family":{"type":"string"},
+      "families":{"type":"array","items":{"type":"string"}},"parameter_size":{"type":"string"},
+      "quantization_level":{"type":"string"}}})"),
     json_schema(
         "OllamaEmbedRequest",
         R"({"type":"object","required":["model","input"],"properties":{"model":{"type":"string"},
@@ -86,9 +95,12 @@ constexpr Schema kOllamaSchemas[] = {
         "OllamaShowRequest",
         R"({"type":"object","required":["model"],"properties":{"model":{"type":"string"}}})"
     ),
-    json_schema("OllamaModel", R"({"type":"object","properties":{"details":{"type":"object"},
-      "capabilities":{"type":"array","items":{"type":"string"}},"model_info":{"type":"object"},
-      "modified_at":{"type":"string"}}})"),
+    json_schema(
+        "OllamaModel", R"({"type":"object","properties":{
+      "details":{"$ref":"#/components/schemas/OllamaDetails"},"capabilities":{"type":"array",
+        "items":{"enum":["completion","tools","thinking","embedding"]}},"model_info":{"type":"object"},
+      "template":{"type":"string"},"parameters":{"type":"string"},"modified_at":{"type":"string"}}})"
+    ),
     json_schema(
         "OllamaVersion",
         R"({"type":"object","required":["version"],"properties":{"version":{"type":"string"}}})"
@@ -101,9 +113,17 @@ void reply_json(Exchange& exchange, std::string body) {
   exchange.reply(std::move(reply));
 }
 
-// What Ollama's clients expect to be there; a model's files are not looked into for it.
-constexpr std::string_view kDetails =
-    R"("details":{"parent_model":"","format":"gguf","family":"","families":[],"parameter_size":"","quantization_level":""})";
+// What a version added to the process; 0: not known.
+std::uint64_t memory_of(
+    const std::vector<registry::IndexEntry>& index,
+    const std::string& name,
+    const registry::ServingVersion& version
+) {
+  for (const registry::IndexEntry& entry : index) {
+    if (entry.name == name && entry.version == version.identity.version) return entry.memory_bytes;
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -142,21 +162,21 @@ const OllamaCodec::Entry OllamaCodec::kEntries[] = {
     {Method::kGet,
      "/api/tags",
      Scope::kRead,
-     "Language models that are ready",
+     "Language models and models that embed texts, that are ready",
      &OllamaCodec::tags,
      {},
      "OllamaModels"},
     {Method::kGet,
      "/api/ps",
      Scope::kRead,
-     "Language models in memory",
+     "The same models, which are in memory",
      &OllamaCodec::running,
      {},
      "OllamaModels"},
     {Method::kPost,
      "/api/show",
      Scope::kRead,
-     "One language model",
+     "One of these models",
      &OllamaCodec::show,
      "OllamaShowRequest",
      "OllamaModel"},
@@ -257,21 +277,17 @@ void OllamaCodec::embed(const ExchangePtr& exchange) const {
 }
 
 std::string OllamaCodec::list(bool running) const {
+  const auto index = running ? catalog_.index() : std::vector<registry::IndexEntry>();
   std::string out = R"({"models":[)";
   for (const std::string& name : catalog_.ready_models()) {
     const auto reference = ModelReference::parse(name);
     if (!reference.ok()) continue;
     const auto handle = catalog_.find(*reference);
-    if (!handle.ok() || !(*handle)->signature.generates) continue;
+    if (!handle.ok() || !is_listed(**handle)) continue;
+    Listing listing{name + ":latest", started_, std::nullopt};
+    if (running) listing.memory_bytes = memory_of(index, name, **handle);
     if (out.back() != '[') out.push_back(',');
-    out.append(R"({"name":)");
-    append_json_string(out, name + ":latest");
-    out.append(R"(,"model":)");
-    append_json_string(out, name + ":latest");
-    out.append(R"(,"modified_at":")").append(time_text(started_));
-    out.append(R"(","size":0,"digest":"",)").append(kDetails);
-    if (running) out.append(R"(,"size_vram":0,"expires_at":"9999-12-31T23:59:59.000Z")");
-    out.push_back('}');
+    out.append(listed_text(**handle, listing));
   }
   return out.append("]}");
 }
@@ -287,13 +303,12 @@ void OllamaCodec::show(const ExchangePtr& exchange) const {
   if (!reference.ok()) return exchange->fail(reference.status());
   const auto handle = catalog_.find(*reference);
   if (!handle.ok()) return exchange->fail(handle.status());
-  if (!(*handle)->signature.generates) {
-    return exchange->fail(not_found("model '" + *name + "' is no language model"));
+  if (!is_listed(**handle)) {
+    return exchange->fail(
+        not_found("model '" + *name + "' is no language model, and embeds no texts")
+    );
   }
-  std::string out = R"({"modelfile":"","parameters":"","template":"","modified_at":")";
-  out.append(time_text(started_)).append("\",").append(kDetails);
-  out.append(R"(,"model_info":{},"capabilities":["completion","tools"]})");
-  reply_json(*exchange, std::move(out));
+  reply_json(*exchange, shown_text(**handle, started_));
 }
 
 void OllamaCodec::version(const ExchangePtr& exchange) const {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "frontend/codec/ollama/ollama_models.h"
 #include "frontend/codec/ollama/ollama_reply.h"
 #include "frontend/codec/ollama/ollama_request.h"
 #include "frontend/codec/testing/fake_exchange.h"
@@ -120,7 +121,29 @@ TEST(OllamaRequest, refuses_by_name) {
   }
 }
 
-// A codec over models "m", which generates, and "t", which does not.
+// "m" generates, "t" embeds texts, "r" ranks them, and "n" takes tensors.
+registry::Handle served(const std::string& name) {
+  auto version = std::make_shared<registry::ServingVersion>();
+  version->identity = {name, "1"};
+  if (name == "m") {
+    version->signature.generates = true;
+    version->platform = "llama_gguf";
+    version->facts = {
+        {"llama", "Q4_K_M", 134'515'008, 576}, 1000, 1'700'000'001'000, "d1", 8192, "{{ j }}", false
+    };
+  }
+  if (name == "t" || name == "r") {
+    version->platform = "onnxruntime_onnx";
+    version->config.text.tokenizer = "vocab.txt";
+    version->config.text.pooling = name == "r" ? Pooling::kRank : Pooling::kMean;
+    version->facts.file_bytes = 77;
+    version->facts.digest = "d2";
+    version->facts.context_length = 256;
+  }
+  return version;
+}
+
+// A codec over these models.
 struct Played {
   std::vector<GenerationOutput> parts;
   Status end;
@@ -130,12 +153,15 @@ struct Played {
 
   static ModelCatalog catalog() {
     ModelCatalog out;
-    out.ready_models = [] { return std::vector<std::string>{"m", "t"}; };
+    out.ready_models = [] { return std::vector<std::string>{"m", "n", "r", "t"}; };
     out.find = [](const ModelReference& reference) -> Result<registry::Handle> {
-      if (reference.name != "m" && reference.name != "t") return not_found("no such model");
-      auto version = std::make_shared<registry::ServingVersion>();
-      version->signature.generates = reference.name == "m";
-      return registry::Handle(version);
+      if (reference.name == "x") return not_found("no such model");
+      return served(reference.name);
+    };
+    out.index = [] {
+      registry::IndexEntry entry{"m", "1", registry::VersionState::kReady, ""};
+      entry.memory_bytes = 5000;
+      return std::vector<registry::IndexEntry>{entry};
     };
     return out;
   }
@@ -256,28 +282,88 @@ TEST(Ollama, embeds) {
   EXPECT_EQ(field(R"({"model":"t","input":"a","dimensions":2})"), "dimensions");
 }
 
-TEST(Ollama, lists_language_models) {
+constexpr std::string_view kLanguageDetails =
+    R"("details":{"parent_model":"","format":"gguf","family":"llama","families":["llama"],)"
+    R"("parameter_size":"134.52M","quantization_level":"Q4_K_M"})";
+constexpr std::string_view kTextDetails =
+    R"("details":{"parent_model":"","format":"onnx","family":"","families":[],)"
+    R"("parameter_size":"","quantization_level":""})";
+
+TEST(Ollama, lists_language_models_and_those_that_embed_texts) {
   Played model;
-  const std::string tags = call(model.api, Method::kGet, "/api/tags")->bytes();
-  EXPECT_NE(tags.find(R"("name":"m:latest")"), std::string::npos);
-  EXPECT_EQ(tags.find(R"("name":"t:latest")"), std::string::npos);
-  EXPECT_NE(
-      call(model.api, Method::kGet, "/api/ps")->bytes().find(R"("expires_at")"), std::string::npos
+  EXPECT_EQ(
+      call(model.api, Method::kGet, "/api/tags")->bytes(),
+      R"({"models":[{"name":"m:latest","model":"m:latest","modified_at":"2023-11-14T22:13:21.000Z",)"
+      R"("size":1000,"digest":"d1",)" +
+          std::string(kLanguageDetails) +
+          R"(},{"name":"t:latest","model":"t:latest","modified_at":"2023-11-14T22:13:20.042Z",)"
+          R"("size":77,"digest":"d2",)" +
+          std::string(kTextDetails) + "}]}"
   );
+}
+
+TEST(Ollama, lists_what_is_in_memory) {
+  Played model;
+  const std::string running = call(model.api, Method::kGet, "/api/ps")->bytes();
+  EXPECT_NE(running.find(R"("size":5000,"digest":"d1",)"), std::string::npos) << running;
+  EXPECT_NE(running.find(R"("size":77,"digest":"d2",)"), std::string::npos) << running;
+  EXPECT_NE(
+      running.find(
+          R"(,"size_vram":0,"expires_at":"9999-12-31T23:59:59.000Z","context_length":8192})"
+      ),
+      std::string::npos
+  ) << running;
 }
 
 TEST(Ollama, shows_a_model_and_the_version) {
   Played model;
-  EXPECT_NE(
-      model.post("/api/show", R"({"model":"m:latest"})")
-          ->bytes()
-          .find(R"("capabilities":["completion","tools"])"),
-      std::string::npos
+  EXPECT_EQ(
+      model.post("/api/show", R"({"model":"m:latest"})")->bytes(),
+      R"({"modelfile":"","parameters":"num_ctx                        8192",)"
+      R"("template":"{{ j }}","modified_at":"2023-11-14T22:13:21.000Z",)" +
+          std::string(kLanguageDetails) +
+          R"(,"model_info":{"general.architecture":"llama","general.parameter_count":134515008,)"
+          R"("llama.context_length":8192,"llama.embedding_length":576},)"
+          R"("capabilities":["completion","tools"]})"
   );
-  EXPECT_EQ(model.post("/api/show", R"({"name":"t"})")->failure().code(), Code::kNotFound);
+  EXPECT_EQ(
+      model.post("/api/show", R"({"name":"t"})")->bytes(),
+      R"({"modelfile":"","parameters":"num_ctx                        256","template":"",)"
+      R"("modified_at":"2023-11-14T22:13:20.042Z",)" +
+          std::string(kTextDetails) +
+          R"(,"model_info":{"onnx.context_length":256},"capabilities":["embedding"]})"
+  );
+  EXPECT_EQ(model.post("/api/show", R"({"model":"r"})")->failure().code(), Code::kNotFound);
+  EXPECT_EQ(model.post("/api/show", R"({"model":"n"})")->failure().code(), Code::kNotFound);
   EXPECT_EQ(model.post("/api/show", R"({"model":"x"})")->failure().code(), Code::kNotFound);
   EXPECT_EQ(model.post("/api/show", "{}")->failure().field(), "model");
   EXPECT_EQ(call(model.api, Method::kGet, "/api/version")->bytes(), R"({"version":"1.2.3"})");
+}
+
+TEST(Ollama, a_model_is_capable_of_what_it_is_served_for) {
+  const auto shown = [](const std::string& chat_template, bool thinking) {
+    registry::ServingVersion version = *served("m");
+    version.facts.chat_template = chat_template;
+    version.facts.thinking = thinking;
+    const std::string text = shown_text(version, 0);
+    return text.substr(text.find("\"capabilities\""));
+  };
+  EXPECT_EQ(shown("", false), R"("capabilities":["completion"]})") << "it takes prompts alone";
+  EXPECT_EQ(shown("a", false), R"("capabilities":["completion","tools"]})");
+  EXPECT_EQ(shown("a", true), R"("capabilities":["completion","tools","thinking"]})");
+}
+
+TEST(Ollama, parameters_are_counted_for_people) {
+  const std::pair<std::uint64_t, std::string_view> rows[] = {
+      {999, "999"},
+      {12'345, "12K"},
+      {22'713'216, "22.71M"},
+      {134'515'008, "134.52M"},
+      {7'000'000, "7M"},
+      {8'030'261'248, "8.0B"},
+      {70'000'000'000, "70B"},
+  };
+  for (const auto& [parameters, text] : rows) EXPECT_EQ(parameter_size(parameters), text);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ constexpr GenerationField kChatFields[] = {
 };
 
 constexpr IdleField kChatIdle[] = {
-    {"verbosity", ""},
+    {"verbosity", R"("medium")"},
     {"modalities", R"(["text"]|[ "text" ])"},
     {"add_generation_prompt", "true"},
     {"continue_final_message", "false"},

@@ -57,6 +57,23 @@ TEST(Chat, answers_whole) {
   EXPECT_EQ(model.asked.at(0)->model.name, "m");
 }
 
+TEST(Chat, says_how_far_it_steps_back_and_how_long_it_waits) {
+  PlayedModel model;
+  model.plays({finished(FinishReason::kStop)});
+  model.chat(R"(,"priority":-3)");
+  EXPECT_EQ(model.asked.at(0)->niceness, -3);
+  EXPECT_EQ(model.asked.at(0)->deadline, kNoDeadline);
+  HttpRequest http;
+  http.deadline = TimePoint(std::chrono::seconds(5));
+  http.body = testing::body_of(R"({"model":"m","prompt":["a","b"],"priority":1})");
+  testing::call(model.api, Method::kPost, "/v1/completions", std::move(http));
+  ASSERT_EQ(model.asked.size(), 3u);
+  for (std::size_t i = 1; i < 3; ++i) {
+    EXPECT_EQ(model.asked[i]->niceness, 1);
+    EXPECT_EQ(model.asked[i]->deadline, TimePoint(std::chrono::seconds(5)));
+  }
+}
+
 TEST(Chat, streams) {
   PlayedModel model;
   model.plays({said("Hel"), said("lo."), finished(FinishReason::kLength)});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct GenerationCall {
   std::string model;
   // One for each prompt of a completion; exactly one of a chat.
   std::vector<GenerationInput> inputs;
+  std::int32_t niceness = 0;  // `priority`
   bool stream = false;
   bool include_usage = false;     // the last event of a stream counts the tokens
   bool continuous_usage = false;  // every event does, where the last one does

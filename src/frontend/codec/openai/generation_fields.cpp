@@ -15,6 +15,7 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
+constexpr std::int32_t kIntMin = std::numeric_limits<std::int32_t>::min();
 constexpr std::int32_t kIntMax = std::numeric_limits<std::int32_t>::max();
 
 constexpr FloatField kFloats[] = {
@@ -171,6 +172,14 @@ Status read_cache_salt(ondemand::value value, std::string_view name, GenerationD
   return read_text(value, name, draft.call.inputs.front().cache_salt);
 }
 
+// vLLM's: lower is sooner.
+Status read_priority(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, name, {kIntMin, kIntMax}, number));
+  draft.call.niceness = static_cast<std::int32_t>(number);
+  return {};
+}
+
 constexpr GenerationField kFields[] = {
     {"model", read_model},
     {"max_tokens", read_max_tokens},
@@ -185,6 +194,7 @@ constexpr GenerationField kFields[] = {
     {"stream_options", read_stream_options},
     {"ignore_eos", read_ignore_eos},
     {"cache_salt", read_cache_salt},
+    {"priority", read_priority},
     {"response_format", read_response_format},
     {"structured_outputs", read_structured_outputs},
     {"guided_json", read_guided_json},
@@ -194,25 +204,24 @@ constexpr GenerationField kFields[] = {
     {"guided_grammar", read_guided_grammar},
 };
 
-// Fields that need nothing: they speak of accounts, places and caches, or say what happens anyway.
-// docs/openai.md lists them.
+// Fields that need nothing: notes of the client and hints for speed, whatever they say; of those
+// that would promise something, the values that say what happens anyway. docs/openai.md lists them.
 constexpr IdleField kIdle[] = {
     {"user", ""},
     {"metadata", ""},
-    {"store", ""},
-    {"service_tier", ""},
+    {"store", "false"},
+    {"service_tier", R"("auto"|"default")"},
     {"safety_identifier", ""},
     {"prompt_cache_key", ""},
     {"prompt_cache_retention", ""},
     {"prompt_cache_options", ""},
     {"prediction", ""},
     {"request_id", ""},
-    {"cache_prompt", ""},
-    {"id_slot", ""},
-    {"n_keep", ""},
+    {"cache_prompt", "true"},
+    {"id_slot", "-1"},
+    {"n_keep", "0|-1"},  // nothing of a prompt is ever dropped
     {"guided_decoding_backend", ""},
     {"timings_per_token", "false"},
-    {"priority", "0"},
     {"min_tokens", "0"},
     {"stop_token_ids", "[]"},
     {"bad_words", "[]"},

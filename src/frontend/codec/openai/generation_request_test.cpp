@@ -316,10 +316,21 @@ TEST(ChatRequest, reads_the_rest) {
   EXPECT_EQ(wrong_field(R"(,"chat_template_kwargs":[])"), "chat_template_kwargs");
 }
 
+TEST(ChatRequest, reads_how_far_it_steps_back) {
+  EXPECT_EQ(chat_call(chat_with(""))->niceness, 0);
+  EXPECT_EQ(chat_call(chat_with(R"(,"priority":5)"))->niceness, 5);
+  EXPECT_EQ(chat_call(chat_with(R"(,"priority":-2147483648)"))->niceness, -2147483647 - 1);
+  EXPECT_EQ(chat_call(chat_with(R"(,"priority":null)"))->niceness, 0);
+  for (const auto* const wrong : {"2147483648", "-2147483649", "0.5", "\"1\"", "true", "[]"}) {
+    EXPECT_EQ(wrong_field(std::string(",\"priority\":") + wrong), "priority") << wrong;
+  }
+}
+
 TEST(ChatRequest, reads_over_fields_that_change_nothing) {
   chat_input(
-      R"(,"user":"u","metadata":{"a":"b"},"store":true,"service_tier":"auto","safety_identifier":"s",)"
-      R"("prompt_cache_key":"k","prediction":{"type":"content","content":"x"},"verbosity":"low",)"
+      R"(,"user":"u","metadata":{"a":"b"},"store":false,"service_tier":"auto","safety_identifier":"s",)"
+      R"("prompt_cache_key":"k","prompt_cache_retention":"24h","verbosity":"medium","id_slot":-1,)"
+      R"("prediction":{"type":"content","content":"x"},"n_keep":0,"request_id":"r",)"
       R"("modalities":["text"],"min_tokens":0,"stop_token_ids":[],"use_beam_search":false,)"
       R"("length_penalty":1.0,"skip_special_tokens":true,"cache_prompt":true,"unknown":null,)"
       R"("guided_decoding_backend":"xgrammar","logit_bias":null,"stop":null,"tools":null)"
@@ -342,6 +353,23 @@ TEST(ChatRequest, refuses_what_it_would_have_to_ignore) {
     EXPECT_EQ(status.reason(), "unsupported_parameter");
   }
   EXPECT_EQ(wrong_field(R"(,"modalities":["text","audio"])"), "modalities");
+  const std::pair<std::string, std::vector<std::string>> promises[] = {
+      {"store", {"true", "1"}},
+      {"service_tier", {"\"flex\"", "\"priority\"", "\"scale\"", "1"}},
+      {"verbosity", {"\"low\"", "\"high\""}},
+      {"cache_prompt", {"false"}},
+      {"id_slot", {"0", "3"}},
+      {"n_keep", {"1", "64"}},
+  };
+  for (const auto& [name, values] : promises) {
+    for (const std::string& value : values) {
+      EXPECT_EQ(wrong_field(",\"" + name + "\":" + value), name) << value;
+    }
+  }
+  EXPECT_EQ(
+      chat_fault(chat_with(R"(,"service_tier":"flex")")).text(),
+      "'service_tier' is not supported: it may be left out, or be \"auto\",\"default\""
+  );
   const Status unknown = chat_fault(chat_with(R"(,"tempature":1)"));
   EXPECT_EQ(unknown.text(), "Unknown parameter: 'tempature'.");
   EXPECT_EQ(unknown.field(), "tempature");

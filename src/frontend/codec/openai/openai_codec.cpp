@@ -28,11 +28,23 @@ void append_head(std::string& out, std::string_view id, std::int64_t created) {
   out.append(R"(,"owned_by":"cortex")");
 }
 
-void append_model(std::string& out, std::string_view id, std::int64_t created) {
+// In Ollama's words, as other servers tell it here, too.
+std::string_view capabilities_of(const registry::ServingVersion& version) {
+  if (version.signature.generates) return R"(["completion"])";
+  if (registry::reranks(version)) return R"(["rerank"])";
+  return registry::embeds(version) ? R"(["embedding"])" : "[]";
+}
+
+void append_model(
+    std::string& out,
+    std::string_view id,
+    std::int64_t created,
+    const registry::ServingVersion& version
+) {
   append_head(out, id, created);
   out.append(R"(,"root":)");
   append_json_string(out, id);
-  out.append(R"(,"parent":null})");
+  out.append(R"(,"parent":null,"capabilities":)").append(capabilities_of(version)).push_back('}');
 }
 
 void append_adapter(std::string& out, std::string_view id, const OfferedAdapter& adapter) {
@@ -80,6 +92,7 @@ Result<Requests> requests_of(const HttpRequest& http, GenerationCall& call) {
   for (GenerationInput& input : call.inputs) {
     std::shared_ptr<Request> request = request_from(http);
     request->model = *reference;
+    request->niceness = call.niceness;
     request->input = std::move(input);
     out.push_back(std::move(request));
   }
@@ -178,8 +191,10 @@ Api OpenAiCodec::make_api() {
 void OpenAiCodec::list_models(const ExchangePtr& exchange) const {
   std::string body = R"({"object":"list","data":[)";
   for (const std::string& name : catalog_.ready_models()) {
+    const auto handle = catalog_.find(ModelReference{name, "", "", ""});
+    if (!handle.ok()) continue;  // it has just gone
     if (body.back() != '[') body.push_back(',');
-    append_model(body, name, options_.created);
+    append_model(body, name, options_.created, **handle);
   }
   for (const OfferedAdapter& adapter : adapters()) {
     if (body.back() != '[') body.push_back(',');
@@ -201,7 +216,7 @@ void OpenAiCodec::model(const ExchangePtr& exchange) const {
   for (const OfferedAdapter& adapter : adapters()) {
     if (asked != served && adapter.name == asked) append_adapter(body, name, adapter);
   }
-  if (body.empty()) append_model(body, name, options_.created);
+  if (body.empty()) append_model(body, name, options_.created, **handle);
   reply_json(*exchange, std::move(body));
 }
 

@@ -135,8 +135,12 @@ struct Served {
     ModelCatalog out;
     out.ready_models = [] { return std::vector<std::string>{"mini", "org/m"}; };
     out.find = [](const ModelReference& reference) -> Result<registry::Handle> {
-      if (reference.name == "mini")
-        return registry::Handle(std::make_shared<registry::ServingVersion>());
+      registry::ServingVersion version;
+      if (reference.name == "mini") version.config.text.tokenizer = "vocab.txt";
+      if (reference.name == "org/m") version.signature.generates = true;
+      if (reference.name == "mini" || reference.name == "org/m") {
+        return std::make_shared<const registry::ServingVersion>(std::move(version));
+      }
       return not_found("Request for unknown model: '" + reference.name + "' is not found");
     };
     return out;
@@ -212,8 +216,8 @@ TEST(OpenAiCodec, lists_models) {
   Served served;
   EXPECT_EQ(
       call(served.api, Method::kGet, "/v1/models")->bytes(),
-      R"({"object":"list","data":[{"id":"mini","object":"model","created":1700000000,"owned_by":"cortex","root":"mini","parent":null},)"
-      R"({"id":"org/m","object":"model","created":1700000000,"owned_by":"cortex","root":"org/m","parent":null}]})"
+      R"({"object":"list","data":[{"id":"mini","object":"model","created":1700000000,"owned_by":"cortex","root":"mini","parent":null,"capabilities":["embedding"]},)"
+      R"({"id":"org/m","object":"model","created":1700000000,"owned_by":"cortex","root":"org/m","parent":null,"capabilities":["completion"]}]})"
   );
 }
 
@@ -226,7 +230,7 @@ TEST(OpenAiCodec, shows_one_model) {
   };
   EXPECT_EQ(
       show("mini")->bytes(),
-      R"({"id":"mini","object":"model","created":1700000000,"owned_by":"cortex","root":"mini","parent":null})"
+      R"({"id":"mini","object":"model","created":1700000000,"owned_by":"cortex","root":"mini","parent":null,"capabilities":["embedding"]})"
   );
   EXPECT_EQ(show("max")->failure().code(), Code::kNotFound);
   EXPECT_EQ(show("../x")->failure().code(), Code::kInvalidArgument);

@@ -47,7 +47,8 @@ constexpr Schema kGenerationSchemas[] = {
       "guided_json":{"type":["object","string"]},"guided_regex":{"type":"string"},
       "guided_choice":{"type":"array","minItems":1,"items":{"type":"string"}},
       "guided_grammar":{"type":"string","description":"Lark."},
-      "ignore_eos":{"type":"boolean"},"cache_salt":{"type":"string"}}})"
+      "ignore_eos":{"type":"boolean"},"cache_salt":{"type":"string"},
+      "priority":{"type":"integer","description":"Lower is sooner, at most what the key's class allows."}}})"
     ),
     json_schema("ToolCall", R"({"type":"object","required":["id","type","function"],"properties":{
       "id":{"type":"string"},"type":{"const":"function"},

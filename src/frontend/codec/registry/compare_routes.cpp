@@ -95,7 +95,7 @@ Status answer_difference(const Context& context, const Found& found, Answer& ans
 }
 
 Result<Plan> compare(const Call& call) {
-  const std::string left_model = call.path_value(0);
+  const std::string& left_model = call.path_value(0);
   std::string right_model = call.query.text("right_model");
   if (right_model.empty()) right_model = left_model;
   const std::string left = call.query.text("left");

@@ -14,7 +14,6 @@
 namespace cortex::frontend::registry_api {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr std::string_view kModels = "/api/v2/registry/models";

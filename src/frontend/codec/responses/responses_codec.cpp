@@ -235,6 +235,7 @@ void ResponsesCodec::start(
   call.generation.prompt = std::move(call.conversation);
   std::shared_ptr<Request> request = request_from(http);
   request->model = std::move(*reference);
+  request->niceness = call.niceness;
   request->input = std::move(call.generation);
   Requests requests{std::move(request)};
   if (call.stream) {

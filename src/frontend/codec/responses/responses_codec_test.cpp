@@ -98,12 +98,13 @@ struct ResponsesCodecTest : ::testing::Test {
 };
 
 TEST_F(ResponsesCodecTest, an_answer_has_openai_s_form) {
-  const auto answer = create(R"(,"input":"hi","instructions":"be brief","max_output_tokens":9)");
+  const auto answer =
+      create(R"(,"input":"hi","instructions":"be brief","max_output_tokens":9,"max_tool_calls":2)");
   EXPECT_EQ(
       answer->bytes(),
       R"({"id":"resp_s1_","object":"response","created_at":1700000000,"status":"completed",)"
       R"("background":false,"error":null,"incomplete_details":null,"model":"m",)"
-      R"("instructions":"be brief","max_output_tokens":9,"max_tool_calls":null,"metadata":{},)"
+      R"("instructions":"be brief","max_output_tokens":9,"max_tool_calls":2,"metadata":{},)"
       R"("parallel_tool_calls":true,"previous_response_id":null,)"
       R"("reasoning":{"effort":null,"summary":null},"service_tier":"default","temperature":1,)"
       R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_p":1,)"

@@ -65,7 +65,9 @@ void append_echo(std::string& out, const ResponsePlan& plan) {
   append_string_or_null(out, "instructions", echo.instructions);
   out.append(R"(,"max_output_tokens":)");
   out.append(echo.tokens_max ? std::to_string(*echo.tokens_max) : "null");
-  out.append(R"(,"max_tool_calls":null,"metadata":)").append(echo.metadata);
+  out.append(R"(,"max_tool_calls":)");
+  out.append(echo.tool_calls_max ? std::to_string(*echo.tool_calls_max) : "null");
+  out.append(R"(,"metadata":)").append(echo.metadata);
   out.append(R"(,"parallel_tool_calls":)").append(plan.parallel_tool_calls ? "true" : "false");
   append_string_or_null(out, "previous_response_id", plan.previous);
   out.append(R"(,"reasoning":{"effort":)");

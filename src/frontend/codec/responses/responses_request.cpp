@@ -43,13 +43,21 @@ Status read_store(ondemand::value value, std::string_view name, Draft& draft) {
   return read_bool(value, name, draft.call.store);
 }
 
-Status read_tokens_max(ondemand::value value, std::string_view name, Draft& draft) {
+Status read_bound(ondemand::value value, std::string_view name, std::optional<std::uint64_t>& out) {
   std::int64_t number = 0;
   CORTEX_RETURN_IF_ERROR(
       read_between(value, name, {1, std::numeric_limits<std::int32_t>::max()}, number)
   );
-  draft.call.echo.tokens_max = static_cast<std::uint64_t>(number);
+  out = static_cast<std::uint64_t>(number);
   return {};
+}
+
+Status read_tokens_max(ondemand::value value, std::string_view name, Draft& draft) {
+  return read_bound(value, name, draft.call.echo.tokens_max);
+}
+
+Status read_tool_calls_max(ondemand::value value, std::string_view name, Draft& draft) {
+  return read_bound(value, name, draft.call.echo.tool_calls_max);
 }
 
 Status add_metadata(
@@ -139,11 +147,21 @@ Status read_format(ondemand::value value, const std::string& where, Draft& draft
   return {};
 }
 
+// Of a word that asks for something, the one that says what happens anyway.
+Status read_only_word(
+    ondemand::value value, std::string_view name, std::string_view only, std::string_view why
+) {
+  std::string word;
+  CORTEX_RETURN_IF_ERROR(read_text(value, name, word));
+  return word == only ? Status() : unsupported_field(name, why);
+}
+
 Status read_text_field(ondemand::value value, std::string_view name, Draft& draft) {
   return for_each_given(value, name, [&](std::string_view key, ondemand::value field) -> Status {
     const std::string where = std::string(name) + "." + std::string(key);
     if (key == "format") return read_format(field, where, draft);
-    return key == "verbosity" ? skip_value(field) : unknown_field(where);
+    if (key != "verbosity") return unknown_field(where);
+    return read_only_word(field, where, "medium", "ask for longer or shorter answers in words");
   });
 }
 
@@ -151,9 +169,8 @@ Status read_reasoning(ondemand::value value, std::string_view name, Draft& draft
   return for_each_given(value, name, [&](std::string_view key, ondemand::value field) -> Status {
     const std::string where = std::string(name) + "." + std::string(key);
     if (key == "effort") return read_text(field, where, draft.call.echo.effort);
-    // The model's own words are given instead of a summary of them.
-    const bool summary = key == "summary" || key == "generate_summary";
-    return summary ? skip_value(field) : unknown_field(where);
+    if (key != "summary" && key != "generate_summary") return unknown_field(where);
+    return read_only_word(field, where, "auto", "the model's own words are given, not summed up");
   });
 }
 
@@ -237,7 +254,7 @@ constexpr Row kRows[] = {
     {"max_completion_tokens", refuse_chat_field},
     {"response_format", refuse_chat_field},
     {"stream_options", read_over},  // include_obfuscation: padding against eavesdroppers
-    {"max_tool_calls", read_over},  // of tools that run in the server
+    {"max_tool_calls", read_tool_calls_max},
 };
 
 Status settle_format(GenerationInput& generation, OutputFormat& wanted) {
@@ -266,6 +283,7 @@ Status settle(Draft& draft) {
   if (call.echo.tokens_max) call.generation.tokens_max = *call.echo.tokens_max;
   if (draft.logprobs) call.generation.top_logprobs = draft.top_logprobs.value_or(0);
   call.model = std::move(draft.rest.call.model);
+  call.niceness = draft.rest.call.niceness;
   call.stream = draft.rest.call.stream;
   call.echo.temperature = call.generation.sampling.temperature;
   call.echo.top_p = call.generation.sampling.top_p;

@@ -27,6 +27,7 @@ struct Echo {
   std::string effort;                         // empty: null
   std::string instructions;                   // empty: null
   std::optional<std::uint64_t> tokens_max;
+  std::optional<std::uint64_t> tool_calls_max;  // of tools that run in the server: there are none
   float temperature = 1;
   float top_p = 1;
 };
@@ -40,6 +41,7 @@ struct ResponsesCall {
   GenerationInput generation;
   Conversation conversation;
   Echo echo;
+  std::int32_t niceness = 0;  // `priority`
   bool store = true;
   bool stream = false;
 };

@@ -49,11 +49,17 @@ TEST(ResponsesRequest, a_text_is_the_user_s_message) {
   EXPECT_EQ(messages[0].content, "hi");
 }
 
+TEST(ResponsesRequest, reads_how_far_it_steps_back) {
+  EXPECT_EQ(read_with("")->niceness, 0);
+  EXPECT_EQ(read_with(R"(,"priority":2)")->niceness, 2);
+  EXPECT_EQ(read_with(R"(,"priority":"2")").status().field(), "priority");
+}
+
 TEST(ResponsesRequest, reads_every_field) {
   const auto call = read_with(
       R"(,"instructions":"be brief","max_output_tokens":9,"temperature":0.5,"top_p":0.25,"stream":true,)"
       R"("store":false,"previous_response_id":"resp_1","metadata":{"a":"b"},"seed":7,"top_k":3,)"
-      R"("text":{"format":{"type":"json_schema","name":"s","schema":{ "type" : "a b" }},"verbosity":"low"},)"
+      R"("text":{"format":{"type":"json_schema","name":"s","schema":{ "type" : "a b" }},"verbosity":"medium"},"max_tool_calls":3,)"
       R"("reasoning":{"effort":"low","summary":"auto"},"parallel_tool_calls":false,"background":false,)"
       R"("include":["message.output_text.logprobs","reasoning.encrypted_content"],"top_logprobs":2,)"
       R"("truncation":"disabled","user":"u","service_tier":"auto","prompt_cache_key":"k","n":1,)"
@@ -74,6 +80,7 @@ TEST(ResponsesRequest, reads_every_field) {
   EXPECT_EQ(call->conversation.template_arguments, R"({"reasoning_effort":"low"})");
   EXPECT_EQ(call->echo.instructions, "be brief");
   EXPECT_EQ(call->echo.metadata, R"({"a":"b"})");
+  EXPECT_EQ(call->echo.tool_calls_max, 3U);
   EXPECT_EQ(
       call->echo.format,
       R"({"type":"json_schema","name":"s","strict":true,"schema":{"type":"a b"}})"
@@ -146,6 +153,11 @@ TEST(ResponsesRequest, what_is_not_served_is_named) {
       {R"(,"messages":[])", "messages"},
       {R"(,"metadata":{"a":1})", "metadata"},
       {R"(,"previous_response_id":"")", "previous_response_id"},
+      {R"(,"text":{"verbosity":"low"})", "text.verbosity"},
+      {R"(,"reasoning":{"summary":"detailed"})", "reasoning.summary"},
+      {R"(,"reasoning":{"generate_summary":"concise"})", "reasoning.generate_summary"},
+      {R"(,"max_tool_calls":0)", "max_tool_calls"},
+      {R"(,"service_tier":"priority")", "service_tier"},
       {R"(,"text":{"format":{"type":"xml"}})", "text.format.type"},
       {R"(,"text":{"format":{"type":"json_schema"}})", "text.format.schema"},
       {R"(,"text":{"format":{"type":"json_object"}},"guided_regex":"a")", "text"},

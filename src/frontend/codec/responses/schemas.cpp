@@ -36,8 +36,9 @@ constexpr Schema kResponsesSchemas[] = {
       "include":{"type":"array","items":{"enum":["message.output_text.logprobs","reasoning.encrypted_content"]}},
       "metadata":{"type":"object","maxProperties":16,"additionalProperties":{"type":"string"}},
       "parallel_tool_calls":{"type":"boolean","default":true},
-      "reasoning":{"type":"object","properties":{"effort":{"type":"string"}}},
-      "text":{"type":"object","properties":{"format":{"type":"object","required":["type"],"properties":{
+      "max_tool_calls":{"type":"integer","minimum":1},
+      "reasoning":{"type":"object","properties":{"effort":{"type":"string"},"summary":{"const":"auto"}}},
+      "text":{"type":"object","properties":{"verbosity":{"const":"medium"},"format":{"type":"object","required":["type"],"properties":{
         "type":{"enum":["text","json_object","json_schema"]},"name":{"type":"string"},
         "schema":{"type":"object"},"strict":{"type":"boolean"}}}}},
       "tools":{"type":"array","maxItems":128,"items":{"type":"object","required":["type","name"],"properties":{

@@ -9,7 +9,6 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr const char* kGreeting = R"([{"role": "user", "content": "Hello"}])";

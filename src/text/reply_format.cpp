@@ -77,6 +77,8 @@ CallText call_text(ReplyFormat format) {
       return {"<|tool_call|>[", object, arguments, "}", ", ", "]<|/tool_call|>"};
     case ReplyFormat::kGemma:
       return {"", "```json\n" + object, parameters, "}\n```", "\n", ""};
+    case ReplyFormat::kSmolLm:
+      return {"<tool_call>[", object, arguments, "}", ", ", "]</tool_call>"};
     default:
       return {"", "<tool_call>\n" + object, arguments, "}\n</tool_call>", "\n", ""};
   }
@@ -145,6 +147,7 @@ const ReplySyntax& syntax_of(ReplyFormat format) {
     case ReplyFormat::kPlain:
       return kPlainSyntax;
     case ReplyFormat::kHermes:
+    case ReplyFormat::kSmolLm:
       return kHermesSyntax;
     case ReplyFormat::kLlama3:
       return kLlamaSyntax;
@@ -166,7 +169,7 @@ ReplyFormat reply_format_of(std::string_view chat_template) {
     ReplyFormat format;
   };
   // The first that is found: a template may speak of several.
-  constexpr std::array<Sign, 9> kSigns = {{
+  constexpr std::array<Sign, 10> kSigns = {{
       {"[TOOL_CALLS]", ReplyFormat::kMistral},
       {"tool▁call", ReplyFormat::kDeepSeek},
       {"<tool_call>", ReplyFormat::kHermes},
@@ -176,6 +179,7 @@ ReplyFormat reply_format_of(std::string_view chat_template) {
       {"<|start_header_id|>", ReplyFormat::kLlama3},
       {"<start_of_turn>", ReplyFormat::kGemma},
       {"tool_code", ReplyFormat::kGemma},
+      {"SmolLM", ReplyFormat::kSmolLm},
   }};
   for (const Sign& sign : kSigns) {
     if (chat_template.find(sign.text) != chat_template.npos) return sign.format;

@@ -15,12 +15,13 @@ namespace cortex::text {
 // How a family of models writes calls of tools and its reasoning into its text.
 enum class ReplyFormat : std::uint8_t {
   kPlain,     // text alone
-  kHermes,    // <tool_call>{"name":…,"arguments":{…}}</tool_call>: Qwen, Hermes, SmolLM
+  kHermes,    // <tool_call>{"name":…,"arguments":{…}}</tool_call>: Qwen, Hermes
   kLlama3,    // {"name":…,"parameters":{…}}, perhaps behind <|python_tag|>
   kMistral,   // [TOOL_CALLS][{"name":…,"arguments":{…}}]  or  [TOOL_CALLS]name[ARGS]{…}
   kDeepSeek,  // <｜tool▁calls▁begin｜>…
   kPhi,       // <|tool_call|>[…]<|/tool_call|>
   kGemma,     // {"name":…,"parameters":…} in a code block, or a list of them
+  kSmolLm,    // <tool_call>[{"name":…,"arguments":{…}}]</tool_call>
 };
 
 // The format that a model's chat template and vocabulary speak of; kHermes where tools are wanted

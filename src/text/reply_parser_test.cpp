@@ -359,6 +359,11 @@ TEST(ReplyFormat, is_read_from_the_chat_template) {
   EXPECT_EQ(reply_format_of("<|tool_call|>"), Format::kPhi);
   EXPECT_EQ(reply_format_of("<|start_header_id|>…<|python_tag|>"), Format::kLlama3);
   EXPECT_EQ(reply_format_of("<start_of_turn>model"), Format::kGemma);
+  EXPECT_EQ(
+      reply_format_of("<|im_start|>system\nYou are a helpful AI assistant named SmolLM"),
+      Format::kSmolLm
+  );
+  EXPECT_EQ(reply_format_of("named SmolLM … <tool_call>"), Format::kHermes) << "as it says itself";
   EXPECT_EQ(reply_format_of(""), Format::kHermes);
 }
 
@@ -434,6 +439,10 @@ const Call kCalls[] = {
      "```json\n{\"name\": \"weather\", \"parameters\": {\"city\": \"Köln\"}}\n```",
      "```json\n{\"name\": \"now\", \"parameters\": {}}\n```\n```json\n{\"name\": \"now\", "
      "\"parameters\": {}}\n```"},
+    {Format::kSmolLm,
+     "<tool_call>[{\"name\": \"weather\", \"arguments\": {\"city\": \"Köln\"}}]</tool_call>",
+     "<tool_call>[{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"now\", \"arguments\": "
+     "{}}]</tool_call>"},
 };
 
 TEST(ToolCallGrammar, takes_what_the_parser_reads_and_nothing_else) {

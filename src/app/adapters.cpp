@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/adapters.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
@@ -69,23 +70,48 @@ void append_name(std::string& list, const std::string& name) {
   list.append(name);
 }
 
-// Its value is the time, as vLLM's is: the newest label set is the one that holds.
-void write_lora_requests(
-    Exposition& out, const std::vector<AdapterState>& states, std::size_t adapters_max
-) {
+// The adapters of one model, or of all, as vLLM lists them.
+struct AdapterTraffic {
   std::string running;
   std::string waiting;
-  for (const AdapterState& state : states) {
+
+  void add(const AdapterState& state) {
     if (state.in_use > 0) append_name(running, state.record.name);
     if (state.waiting > 0) append_name(waiting, state.record.name);
   }
+};
+
+void write_traffic(
+    Exposition& out, metrics::Label model, const AdapterTraffic& traffic, std::size_t max, double at
+) {
+  const std::string adapters_max = std::to_string(max);
+  std::vector<metrics::Label> labels;
+  if (!model.value.empty()) labels.push_back(model);
+  labels.push_back({"max_lora", adapters_max});
+  labels.push_back({"running_lora_adapters", traffic.running});
+  labels.push_back({"waiting_lora_adapters", traffic.waiting});
+  out.sample(labels, at);
+}
+
+// Its value is the time, as vLLM's is, and a gateway takes the newest sample for the whole server:
+// that is the one of all models, which names none. Those of single models stand a little behind.
+void write_lora_requests(
+    Exposition& out, const std::vector<AdapterState>& states, std::size_t adapters_max
+) {
+  std::map<std::string, AdapterTraffic> models;
+  AdapterTraffic all;
+  for (const AdapterState& state : states) {
+    models[state.record.base_model].add(state);
+    all.add(state);
+  }
+  const std::int64_t now = unix_milliseconds();
   out.family("vllm:lora_requests_info", Type::kGauge, "Adapters that requests use or wait for.");
-  out.sample(
-      {{"max_lora", std::to_string(adapters_max)},
-       {"running_lora_adapters", running},
-       {"waiting_lora_adapters", waiting}},
-      static_cast<double>(unix_milliseconds()) / 1000
-  );
+  const std::size_t all_max = adapters_max * std::max<std::size_t>(models.size(), 1);
+  write_traffic(out, {}, all, all_max, static_cast<double>(now) / 1000);
+  for (const auto& [model, traffic] : models) {
+    const double before = static_cast<double>(now - 1) / 1000;
+    write_traffic(out, {"model_name", model}, traffic, adapters_max, before);
+  }
 }
 
 }  // namespace

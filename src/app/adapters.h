@@ -26,7 +26,7 @@ struct AdapterReading {
 };
 
 // As cortex_adapter_*, of at most `series_max` adapters one by one, and as vLLM's
-// lora_requests_info.
+// lora_requests_info: of all models together, which is what a gateway reads, and of each.
 void write_adapter_metrics(
     metrics::Exposition& out, const AdapterReading& reading, std::size_t series_max
 );

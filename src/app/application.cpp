@@ -120,7 +120,9 @@ Status Application::build_keys() {
   }
   workspaces_ = workspaces.names();
   quotas_ = PrincipalQuotas::make(settings_.quotas, file.keys, !has_keys_, metrics_);
-  authenticator_ = std::make_unique<KeyAuthenticator>(std::move(ring), std::move(workspaces));
+  authenticator_ = std::make_unique<KeyAuthenticator>(
+      std::move(ring), router::KeyRing({}, settings_.adapters.api_keys), std::move(workspaces)
+  );
   return {};
 }
 

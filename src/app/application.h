@@ -103,6 +103,8 @@ class Application {
   [[nodiscard]] std::uint16_t http_port() const { return http_->port(); }
   [[nodiscard]] std::uint16_t metrics_port() const { return http_->metrics_port(); }
   [[nodiscard]] bool has_keys() const { return has_keys_; }
+  // What http_port() answers, once started.
+  [[nodiscard]] const frontend::RouteTable& routes() const { return http_->routes(); }
 
  private:
   explicit Application(const config::Settings& settings);

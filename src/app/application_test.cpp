@@ -104,6 +104,35 @@ TEST_F(ServerTest, wants_a_key_with_the_scope_of_the_route) {
   EXPECT_EQ(send("GET", "/v2/health/live").status, 200);
 }
 
+TEST_F(ServerTest, keys_of_adapters_guard_every_call_that_manages_them_and_open_nothing_else) {
+  settings_.adapters.api_keys = {"one", "two"};
+  ASSERT_NO_FATAL_FAILURE(start());
+  const auto refused = send("GET", "/api/v1/lora/memory");
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_THAT(refused.body, HasSubstr("a key is needed"));
+  EXPECT_EQ(send("GET", "/api/v1/lora/memory", "", "three").status, 401);
+  EXPECT_EQ(send("GET", "/api/v1/lora/list").status, 401);
+  EXPECT_EQ(send("POST", "/api/v1/lora/load/x").status, 401);
+  EXPECT_EQ(send("POST", "/v1/load_lora_adapter", "{}").status, 401);
+  EXPECT_EQ(send("POST", "/v1/unload_lora_adapter", "{}").status, 401);
+  for (const auto* const key : {"one", "two"}) {
+    EXPECT_EQ(send("GET", "/api/v1/lora/memory", "", key).status, 200);
+    EXPECT_EQ(send("POST", "/api/v1/lora/load/x", "", key).status, 404);
+  }
+  EXPECT_EQ(send("POST", "/v2/models/echo/infer", kInfer).status, 200);
+}
+
+TEST_F(ServerTest, keys_of_the_server_manage_adapters_beside_those_of_adapters) {
+  settings_.adapters.api_keys = {"one"};
+  settings_.auth.api_keys = {"secret"};
+  ASSERT_NO_FATAL_FAILURE(start());
+  EXPECT_EQ(send("GET", "/api/v1/lora/memory", "", "one").status, 200);
+  EXPECT_EQ(send("GET", "/api/v1/lora/memory", "", "secret").status, 200);
+  EXPECT_EQ(send("GET", "/api/v1/lora/memory").status, 401);
+  EXPECT_EQ(send("POST", "/v2/models/echo/infer", kInfer, "one").status, 401);
+  EXPECT_EQ(send("POST", "/v2/models/echo/infer", kInfer, "secret").status, 200);
+}
+
 TEST_F(ServerTest, mounts_only_the_apis_that_are_switched_on) {
   settings_.apis.openai = false;
   ASSERT_NO_FATAL_FAILURE(start());
@@ -129,6 +158,50 @@ TEST_F(ServerTest, serves_metrics_alone_on_their_own_port) {
   ASSERT_NO_FATAL_FAILURE(start());
   EXPECT_EQ(app_->metrics_port(), 0);
   EXPECT_EQ(send("GET", "/metrics").status, 200);
+}
+
+// One whose answers take as long as anybody looks, and an adapter over it.
+TEST_F(ServerTest, names_an_adapter_in_the_metrics_while_a_request_runs_with_it) {
+  fs::create_directories(root_ / "verses" / "1");
+  std::ofstream(root_ / "verses" / "model.yaml") << "backend: synthetic_sequences\n";
+  std::ofstream(root_ / "verses" / "1" / "sequences.synthetic") << "step_us: 10000\n";
+  settings_.adapters.folder = (root_ / "adapters").string();
+  fs::create_directories(root_ / "adapters");
+  std::ofstream(root_ / "adapters" / "poet.adapter") << "synthetic adapter\npoet\n";
+  ASSERT_NO_FATAL_FAILURE(start());
+  const auto enrolled = send(
+      "POST",
+      "/api/v1/lora/register",
+      R"({"name":"poet","base_model":"verses","path":"poet.adapter"})"
+  );
+  ASSERT_EQ(enrolled.status, 200) << enrolled.body;
+  const auto running = [this] {
+    return send("GET", "/metrics").body.find("running_lora_adapters=\"poet\"") != std::string::npos;
+  };
+  EXPECT_FALSE(running());
+  net::HttpClientOptions options;
+  options.url = "http://127.0.0.1:" + std::to_string(app_->http_port());
+  auto client = net::HttpClient::make(options);
+  net::HttpCall call;
+  call.method = "POST";
+  call.target = "/v1/completions";
+  call.body = R"({"model":"poet","prompt":"abc","max_tokens":900,"ignore_eos":true,"stream":true})";
+  bool seen = false;
+  const auto left = client->send(call, [&](const net::HttpResponse&, std::string_view) {
+    seen = running();
+    return cancelled("it has seen enough");
+  });
+  EXPECT_EQ(left.status().code(), Code::kCancelled);
+  EXPECT_TRUE(seen);
+  const TimePoint deadline = steady_clock().now() + std::chrono::seconds(20);
+  while (running() && steady_clock().now() < deadline) {
+  }
+  EXPECT_FALSE(running()) << "the request is gone";
+  EXPECT_THAT(
+      send("GET", "/metrics").body,
+      HasSubstr("vllm:request_success_total{model_name=\"verses\",version=\"1\","
+                "finished_reason=\"abort\"} 1\n")
+  );
 }
 
 TEST_F(ServerTest, stops_twice_without_harm) {

@@ -2,6 +2,7 @@
 #include "app/sequence_metrics.h"
 
 #include <array>
+#include <string>
 #include <string_view>
 
 namespace cortex::app {
@@ -11,6 +12,7 @@ using metrics::Exposition;
 using metrics::Type;
 using scheduler::SecondsDistribution;
 using scheduler::SequenceCounts;
+using scheduler::SequencesDistribution;
 using scheduler::TokensDistribution;
 
 struct SequenceNumber {
@@ -179,12 +181,14 @@ constexpr auto kOwnNumbers = std::to_array<SequenceNumber>({
      &SequenceCounts::saved_bytes},
 });
 
-struct SequenceSeconds {
+template <typename Distribution>
+struct SequenceHistogram {
   std::string_view name;
   std::string_view help;
-  SecondsDistribution SequenceCounts::* value;
+  Distribution SequenceCounts::* value;
 };
-constexpr auto kSeconds = std::to_array<SequenceSeconds>({
+
+constexpr auto kSeconds = std::to_array<SequenceHistogram<SecondsDistribution>>({
     {"vllm:time_to_first_token_seconds",
      "From arrival to the first token.",
      &SequenceCounts::first_token},
@@ -196,25 +200,46 @@ constexpr auto kSeconds = std::to_array<SequenceSeconds>({
     {"vllm:request_prefill_time_seconds",
      "From admission to the first token.",
      &SequenceCounts::prefill},
-    {"vllm:request_decode_time_seconds", "From the first token to the end.", &SequenceCounts::decode
-    },
+    {"vllm:request_decode_time_seconds",
+     "From the first token to the last.",
+     &SequenceCounts::decode},
+    {"vllm:request_inference_time_seconds",
+     "From admission to the last token.",
+     &SequenceCounts::inference},
+    {"vllm:request_time_per_output_token_seconds",
+     "Of each sequence, what a token behind the first took on average.",
+     &SequenceCounts::per_token},
     {"cortex_sequence_step_seconds", "Steps of the engine.", &SequenceCounts::step},
 });
 
-struct SequenceTokens {
-  std::string_view name;
-  std::string_view help;
-  TokensDistribution SequenceCounts::* value;
-};
-constexpr auto kTokens = std::to_array<SequenceTokens>({
+constexpr auto kTokens = std::to_array<SequenceHistogram<TokensDistribution>>({
     {"vllm:request_prompt_tokens",
      "Tokens of a request's prompt.",
      &SequenceCounts::request_prompt_tokens},
     {"vllm:request_generation_tokens",
      "Tokens that a request generated.",
      &SequenceCounts::request_generated_tokens},
+    {"vllm:request_max_num_generation_tokens",
+     "Tokens of a request's longest sequence.",
+     &SequenceCounts::request_longest_tokens},
+    {"vllm:request_params_max_tokens",
+     "Tokens that a sequence might have had: as asked for, at most the rest of the context.",
+     &SequenceCounts::request_tokens_max},
+    {"vllm:request_prefill_kv_computed_tokens",
+     "Tokens of a prompt that were computed, not taken from a cache.",
+     &SequenceCounts::request_computed_tokens},
     {"vllm:iteration_tokens_total", "Rows of a step.", &SequenceCounts::step_rows},
 });
+
+constexpr auto kSequences = std::to_array<SequenceHistogram<SequencesDistribution>>({
+    {"vllm:request_params_n",
+     "Sequences that a request asked for.",
+     &SequenceCounts::request_sequences},
+});
+
+// The memory has no blocks. Inference gateways ask for some, and compare a bounded number of them:
+// of one token each they would see no more than the beginning of a prompt.
+constexpr std::uint64_t kToldBlockTokens = 16;
 
 // One of several values of a label.
 struct SequenceKind {
@@ -292,6 +317,23 @@ void write_ratios(Exposition& out, std::span<const SequenceReading> readings) {
   }
 }
 
+void write_memory(Exposition& out, std::span<const SequenceReading> readings) {
+  out.family(
+      "vllm:cache_config_info", Type::kGauge, "The memory, told as blocks of 16 tokens; always 1."
+  );
+  for (const SequenceReading& reading : readings) {
+    const std::string tokens = std::to_string(kToldBlockTokens);
+    const std::string blocks = std::to_string(reading.counts.cells_total / kToldBlockTokens);
+    out.sample(
+        {{"model_name", reading.model.name},
+         {"version", reading.model.version},
+         {"block_size", tokens},
+         {"num_gpu_blocks", blocks}},
+        1
+    );
+  }
+}
+
 void write_tiers(Exposition& out, std::span<const SequenceReading> readings) {
   constexpr auto kHits = std::to_array<SequenceKind>(
       {{"tree", &SequenceCounts::hits_tree},
@@ -331,9 +373,14 @@ void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> re
   write_ratios(out, readings);
   write_distributions(out, kSeconds, readings);
   write_distributions(out, kTokens, readings);
+  write_distributions(out, kSequences, readings);
+  write_memory(out, readings);
   write_numbers(out, kOwnNumbers, readings);
   constexpr auto kReasons = std::to_array<SequenceKind>(
-      {{"stop", &SequenceCounts::finished_stop}, {"length", &SequenceCounts::finished_length}}
+      {{"stop", &SequenceCounts::finished_stop},
+       {"length", &SequenceCounts::finished_length},
+       {"abort", &SequenceCounts::finished_abort},
+       {"error", &SequenceCounts::finished_error}}
   );
   out.family("vllm:request_success_total", Type::kCounter, "Sequences that ended, by reason.");
   write_kinds(out, "finished_reason", kReasons, readings);

@@ -124,7 +124,8 @@ bool succeeded(const RequestRecord& record) {
 
 // To the second, so that threads seldom write to what they share.
 void note_now(metrics::Gauge& timestamp) {
-  const auto now = static_cast<double>(unix_milliseconds() / 1000);
+  const std::int64_t seconds = unix_milliseconds() / 1000;
+  const auto now = static_cast<double>(seconds);
   if (timestamp.value() != now) timestamp.set(now);
 }
 

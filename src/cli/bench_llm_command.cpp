@@ -25,6 +25,8 @@ struct BenchLlmFlags {
   std::string workload = "chat";
   std::vector<std::size_t> concurrency{1, 4};
   std::vector<double> rates;
+  std::vector<double> overload;
+  double leaving_percent = 0;
   double seconds = 30;
   std::size_t in_flight = 256;
   std::size_t flood_clients = 16;
@@ -42,9 +44,31 @@ Result<LanguageWorkload> workload_named(const std::string& name) {
   if (name == "long-prompt") return LanguageWorkload::kLongPrompt;
   if (name == "shared-prefix") return LanguageWorkload::kSharedPrefix;
   if (name == "flood") return LanguageWorkload::kFlood;
+  if (name == "multi-turn") return LanguageWorkload::kMultiTurn;
+  if (name == "adapters") return LanguageWorkload::kAdapters;
   return invalid_argument(
-      "--workload: '" + name + "' is not one of chat, long-prompt, shared-prefix, flood"
+      "--workload: '" + name +
+      "' is not one of chat, long-prompt, shared-prefix, flood, multi-turn, adapters"
   );
+}
+
+Status check_llm_flags(const BenchLlmFlags& flags) {
+  const LanguageWorkload workload = flags.work.workload;
+  const bool waits =
+      workload == LanguageWorkload::kFlood || workload == LanguageWorkload::kMultiTurn;
+  if (waits && !(flags.rates.empty() && flags.overload.empty())) {
+    return invalid_argument(
+        "--workload " + flags.workload +
+        ": its clients wait for their answers, so it has neither --rate nor --overload"
+    );
+  }
+  if (!flags.rates.empty() && !flags.overload.empty()) {
+    return invalid_argument("--overload measures the rate that it multiplies: leave --rate out");
+  }
+  if (workload == LanguageWorkload::kAdapters && flags.work.adapters.empty()) {
+    return invalid_argument("--workload adapters: say which with --adapters");
+  }
+  return {};
 }
 
 bench::LanguageSlo slo_of(const BenchLlmFlags& flags) {
@@ -52,6 +76,19 @@ bench::LanguageSlo slo_of(const BenchLlmFlags& flags) {
     return value < kNoBound ? std::optional<double>(value) : std::nullopt;
   };
   return {bound(flags.slo_first), bound(flags.slo_tpot), bound(flags.slo_gap)};
+}
+
+std::string plain_number(double value) {
+  std::string out = std::to_string(value);
+  out.erase(out.find_last_not_of('0') + 1);
+  if (out.back() == '.') out.pop_back();
+  return out;
+}
+
+// To three digits: of what was measured no more is known.
+double rounded_rate(double rate) {
+  const double unit = std::pow(10, std::floor(std::log10(rate)) - 2);
+  return std::round(rate / unit) * unit;
 }
 
 std::string llm_work_text(const BenchLlmFlags& flags) {
@@ -66,14 +103,17 @@ std::string llm_work_text(const BenchLlmFlags& flags) {
     out += ", behind " + std::to_string(work.prefixes) + " prefixes of about " +
            std::to_string(work.long_tokens);
   }
+  if (work.workload == LanguageWorkload::kMultiTurn) {
+    out += ", conversations of " + std::to_string(work.turns) + " turns, about " +
+           plain_number(work.think_seconds) + " s apart";
+  }
+  if (work.workload == LanguageWorkload::kAdapters) {
+    out += ", for " + std::to_string(work.adapters.size()) + " adapters, the n-th by n^-" +
+           plain_number(work.adapter_skew);
+  }
+  if (work.leaving > 0)
+    out += ", " + plain_number(flags.leaving_percent) + " % of the clients leave";
   return out;
-}
-
-std::string rate_name(double rate) {
-  std::string out = std::to_string(rate);
-  out.erase(out.find_last_not_of('0') + 1);
-  if (out.back() == '.') out.pop_back();
-  return out + "/s";
 }
 
 // Everything that one bench of a language model holds.
@@ -92,10 +132,12 @@ class LanguageBench {
     CORTEX_RETURN_IF_ERROR(warm_up());
     if (flags_.work.workload == LanguageWorkload::kFlood) {
       CORTEX_RETURN_IF_ERROR(run_flood());
+    } else if (!flags_.overload.empty()) {
+      CORTEX_RETURN_IF_ERROR(run_overload());
     } else if (flags_.rates.empty()) {
       for (const std::size_t workers : flags_.concurrency) run_closed(workers);
     } else {
-      for (const double rate : flags_.rates) run_open(rate);
+      for (const double rate : flags_.rates) run_open(rate, plain_number(rate) + "/s");
     }
     flags_.as_json ? print_language_json(context_.out, report_)
                    : print_language_table(context_.out, report_);
@@ -105,7 +147,11 @@ class LanguageBench {
  private:
   [[nodiscard]] std::size_t workers_needed() const {
     if (flags_.work.workload == LanguageWorkload::kFlood) return 1;
-    return flags_.rates.empty() ? *std::ranges::max_element(flags_.concurrency) : flags_.in_flight;
+    if (!flags_.overload.empty()) return std::max(flags_.in_flight, most_clients());
+    return flags_.rates.empty() ? most_clients() : flags_.in_flight;
+  }
+  [[nodiscard]] std::size_t most_clients() const {
+    return *std::ranges::max_element(flags_.concurrency);
   }
 
   Status open(std::vector<net::HttpClient>& clients, std::size_t count, const std::string& key) {
@@ -132,6 +178,7 @@ class LanguageBench {
   Status warm_up() {
     auto options = flags_.work;
     options.workload = LanguageWorkload::kChat;
+    options.leaving = 0;
     const auto ask = bench::language_ask(options, 0);
     const auto sample = bench::ask_language_model(clients_[0], ask, steady_clock().now());
     if (sample.ok()) return {};
@@ -169,17 +216,61 @@ class LanguageBench {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(flags_.seconds));
   }
 
-  void run_closed(std::size_t workers) {
-    measure(std::to_string(workers) + (workers == 1 ? " client" : " clients"), [&] {
+  std::string run_closed(std::size_t workers) {
+    std::string name = std::to_string(workers) + (workers == 1 ? " client" : " clients");
+    measure(name, [&] {
+      if (flags_.work.workload == LanguageWorkload::kMultiTurn) return run_conversations(workers);
       return bench::run_language_closed(workers, duration(), call_over(clients_));
+    });
+    return name;
+  }
+
+  LanguageLoad run_conversations(std::size_t workers) {
+    std::vector<bench::LanguageConversation> conversations(
+        workers, bench::LanguageConversation(flags_.work)
+    );
+    std::vector<Duration> pauses(workers);
+    const std::size_t first = next_index_;
+    next_index_ += bench::kRequestsOfALoad;
+    const auto call = [&](std::size_t worker, std::size_t index, TimePoint due) {
+      std::string said;
+      const auto ask = conversations[worker].ask(first + index);
+      auto sample = bench::ask_language_model(clients_[worker], ask, due, &said);
+      pauses[worker] = {};
+      if (sample.whole()) {
+        pauses[worker] = conversations[worker].hear(said);
+      } else {
+        conversations[worker].break_off();
+      }
+      return sample;
+    };
+    return bench::run_language_closed(workers, duration(), call, [&](std::size_t worker) {
+      return pauses[worker];
     });
   }
 
-  void run_open(double rate) {
+  void run_open(double rate, const std::string& name) {
     const auto schedule = bench::arrival_schedule(rate, flags_.seconds, flags_.work.seed);
-    measure(rate_name(rate), [&] {
+    measure(name, [&] {
       return bench::run_language_open(flags_.in_flight, schedule, call_over(clients_));
     });
+  }
+
+  // At multiples of what as many clients as there may be get done.
+  Status run_overload() {
+    const std::string name = run_closed(most_clients());
+    // Who left was served as far as it wanted.
+    const std::size_t served =
+        report_.rows.empty() ? 0 : row_of_whole(name).done + row_of_whole(name).left;
+    if (served == 0) {
+      return failed_precondition("nothing was answered, so there is no capacity to multiply");
+    }
+    const double capacity = row_of_whole(name).rate(served);
+    for (const double factor : flags_.overload) {
+      const double rate = rounded_rate(factor * capacity);
+      run_open(rate, plain_number(factor) + " x: " + plain_number(rate) + "/s");
+    }
+    return {};
   }
 
   // One asks one at a time: alone first, then beside many that ask with another key.
@@ -230,6 +321,23 @@ void add_llm_load_flags(const Command& command, BenchLlmFlags& flags) {
       .comma_separated()
       .between(0.001, 1e5)
       .type("LIST");
+  command
+      .option(
+          "--overload",
+          flags.overload,
+          "Open loop at so many times the rate that the most --concurrency clients reach first"
+      )
+      .comma_separated()
+      .between(0.01, 100.0)
+      .type("LIST");
+  command
+      .option(
+          "--leave",
+          flags.leaving_percent,
+          "Percent of the requests whose client leaves somewhere in its answer. Default: 0"
+      )
+      .between(0.0, 100.0)
+      .type("PERCENT");
   command.option("--duration", flags.seconds, "Seconds of each load. Default: 30")
       .between(0.01, 86'400.0)
       .type("SECONDS");
@@ -249,7 +357,9 @@ void add_llm_load_flags(const Command& command, BenchLlmFlags& flags) {
 void add_llm_work_flags(const Command& command, BenchLlmFlags& flags) {
   command
       .option(
-          "--workload", flags.workload, "chat, long-prompt, shared-prefix or flood. Default: chat"
+          "--workload",
+          flags.workload,
+          "chat, long-prompt, shared-prefix, flood, multi-turn or adapters. Default: chat"
       )
       .type("NAME");
   command.option("--prompt-tokens", flags.work.prompt_tokens, "Median of prompts. Default: 64")
@@ -275,6 +385,33 @@ void add_llm_work_flags(const Command& command, BenchLlmFlags& flags) {
   command.option("--prefixes", flags.work.prefixes, "shared-prefix: how many there are. Default: 4")
       .between(1, 100'000)
       .type("N");
+  command.option("--turns", flags.work.turns, "multi-turn: of a conversation. Default: 5")
+      .between(1, 1000)
+      .type("N");
+  command
+      .option(
+          "--think-time",
+          flags.work.think_seconds,
+          "multi-turn: from an answer to the next turn, on average. Default: 2"
+      )
+      .between(0.0, 86'400.0)
+      .type("SECONDS");
+  command
+      .option(
+          "--adapters",
+          flags.work.adapters,
+          "adapters: their names as requests give them, the most wanted first"
+      )
+      .comma_separated()
+      .type("LIST");
+  command
+      .option(
+          "--adapter-skew",
+          flags.work.adapter_skew,
+          "adapters: the n-th is asked for in proportion to n to the minus this (Zipf). Default: 1"
+      )
+      .between(0.0, 10.0)
+      .type("S");
   command.option("--seed", flags.seed, "Of prompts, lengths and arrivals. Default: 1")
       .between(0, 2'000'000'000)
       .type("N");
@@ -308,6 +445,8 @@ void add_bench_llm_command(const Command& bench_command) {
   command.does([&context = bench_command.context(), server, flags]() -> Status {
     CORTEX_ASSIGN_OR_RETURN(flags->work.workload, workload_named(flags->workload));
     flags->work.seed = static_cast<unsigned>(flags->seed);
+    flags->work.leaving = flags->leaving_percent / 100;
+    CORTEX_RETURN_IF_ERROR(check_llm_flags(*flags));
     return LanguageBench(context, *server, *flags).run();
   });
 }

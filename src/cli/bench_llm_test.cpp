@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -16,6 +18,7 @@ namespace cortex::cli::bench {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 LanguageWorkOptions options_for(LanguageWorkload workload) {
   LanguageWorkOptions out;
@@ -90,6 +93,86 @@ TEST(LanguageWork, puts_questions_of_their_own_behind_a_few_prefixes) {
   EXPECT_FALSE(prefixes.contains(other_load.substr(0, 2000)));
 }
 
+std::string model_of(const LanguageAsk& ask) {
+  return std::string(boost::json::parse(ask.body).at("model").as_string());
+}
+
+TEST(LanguageWork, asks_for_adapters_by_zipfs_law) {
+  auto options = options_for(LanguageWorkload::kAdapters);
+  options.adapters = {"a", "b", "c", "d"};
+  std::map<std::string, int> asked;
+  for (std::size_t i = 0; i < 2500; ++i) {
+    const auto ask = language_ask(options, i);
+    ++asked[model_of(ask)];
+    EXPECT_STREQ(ask.kind, model_of(ask) == "a" ? "popular" : "rare");
+  }
+  // In proportion to 1, 1/2, 1/3 and 1/4, which are 25/12 together.
+  EXPECT_NEAR(asked["a"], 1200, 100);
+  EXPECT_NEAR(asked["b"], 600, 80);
+  EXPECT_NEAR(asked["c"], 400, 70);
+  EXPECT_NEAR(asked["d"], 300, 60);
+  options.adapter_skew = 0;
+  asked.clear();
+  for (std::size_t i = 0; i < 2000; ++i) ++asked[model_of(language_ask(options, i))];
+  EXPECT_NEAR(asked["d"], 500, 80) << "without a skew all are alike";
+}
+
+TEST(LanguageWork, lets_a_share_of_the_clients_leave_within_their_answers) {
+  auto options = options_for(LanguageWorkload::kChat);
+  const std::string body = language_ask(options, 3).body;
+  options.leaving = 0.3;
+  int leaving = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    const auto ask = language_ask(options, i);
+    leaving += ask.leaves_after > 0 ? 1 : 0;
+    EXPECT_LT(ask.leaves_after, ask.output_tokens);
+  }
+  EXPECT_NEAR(leaving, 300, 50);
+  EXPECT_EQ(language_ask(options, 3).body, body) << "they ask for the same";
+}
+
+TEST(LanguageConversation, says_again_what_was_said_and_begins_anew_after_its_turns) {
+  auto options = options_for(LanguageWorkload::kMultiTurn);
+  options.turns = 2;
+  LanguageConversation conversation(options);
+  const auto first = conversation.ask(1);
+  EXPECT_STREQ(first.kind, "first");
+  conversation.hear(" and the answer");
+  const auto later = conversation.ask(2);
+  EXPECT_STREQ(later.kind, "later");
+  EXPECT_TRUE(prompt_of(later).starts_with(prompt_of(first) + " and the answer\n"));
+  conversation.hear("the end");
+  const auto anew = conversation.ask(3);
+  EXPECT_STREQ(anew.kind, "first");
+  EXPECT_THAT(prompt_of(anew), Not(HasSubstr("answer")));
+}
+
+TEST(LanguageConversation, begins_anew_when_it_was_broken_off) {
+  const auto options = options_for(LanguageWorkload::kMultiTurn);
+  LanguageConversation conversation(options);
+  const auto first = conversation.ask(1);
+  conversation.hear(" and the answer");
+  const auto second = conversation.ask(2);
+  conversation.break_off();
+  EXPECT_STREQ(conversation.ask(3).kind, "first");
+}
+
+TEST(LanguageConversation, thinks_for_as_long_as_asked_on_average) {
+  auto options = options_for(LanguageWorkload::kMultiTurn);
+  options.think_seconds = 3;
+  LanguageConversation conversation(options);
+  double seconds = 0;
+  std::set<Duration> pauses;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    static_cast<void>(conversation.ask(i));
+    const Duration pause = conversation.hear("");
+    pauses.insert(pause);
+    seconds += std::chrono::duration<double>(pause).count();
+  }
+  EXPECT_NEAR(seconds / 1000, 3, 0.4);
+  EXPECT_GT(pauses.size(), 990u);
+}
+
 LanguageSample sample(double first, double total, std::uint64_t tokens, std::vector<double> gaps) {
   LanguageSample out;
   out.kind = "chat";
@@ -144,6 +227,37 @@ TEST(LanguageReport, has_a_row_for_each_kind_and_one_for_all_with_errors_by_code
   EXPECT_EQ(chat.errors, (std::map<std::string, std::size_t>{{"429", 2}, {"503", 1}}));
   EXPECT_EQ(chat.first_error, "refused with 429");
   EXPECT_EQ(rows[2].kind, "long");
+}
+
+TEST(LanguageReport, counts_who_left_apart_from_answers_and_errors) {
+  LanguageLoad load;
+  load.seconds = 10;
+  load.samples.push_back(sample(1, 2, 3, {0.5, 0.5}));
+  load.samples.push_back(sample(9, 0, 2, {8}));
+  load.samples.back().left = true;
+  EXPECT_FALSE(LanguageSlo().met_by(load.samples.back()));
+  const auto rows = rows_of(load, "1/s", {});
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].done, 1u);
+  EXPECT_EQ(rows[0].good, 1u);
+  EXPECT_EQ(rows[0].left, 1u);
+  EXPECT_EQ(rows[0].error_count(), 0u);
+  EXPECT_EQ(rows[0].first.p99, 1);
+  std::ostringstream out;
+  LanguageReport report;
+  report.rows = rows;
+  print_language_table(out, report);
+  EXPECT_THAT(out.str(), HasSubstr("1 left"));
+}
+
+TEST(LanguageLoad, waits_between_answers_but_not_beyond_its_end) {
+  const auto answer = [](std::size_t, std::size_t, TimePoint) { return sample(0, 0, 1, {}); };
+  const auto load = run_language_closed(1, std::chrono::milliseconds(50), answer, [](std::size_t) {
+    return std::chrono::hours(1);
+  });
+  EXPECT_EQ(load.samples.size(), 1u);
+  EXPECT_GE(load.seconds, 0.05);
+  EXPECT_LT(load.seconds, 30);
 }
 
 TEST(LanguageLoad, counts_from_when_a_request_was_due_however_late_it_was_sent) {
@@ -252,6 +366,188 @@ TEST(BenchLlm, prints_a_table_of_an_open_loop_and_of_a_flood) {
   EXPECT_THAT(out.str(), HasSubstr("one beside"));
   EXPECT_THAT(out.str(), HasSubstr("3 flooding"));
   EXPECT_THAT(flooded.received(), HasSubstr("Authorization: Bearer loud"));
+}
+
+// The number of a row's something over all rows with this load.
+std::int64_t sum_of(const boost::json::value& report, const std::string& load, const char* what) {
+  std::int64_t out = 0;
+  for (const auto& row : report.at("rows").as_array()) {
+    if (row.at("load").as_string() == load) out += row.at(what).as_int64();
+  }
+  return out;
+}
+
+TEST(BenchLlm, leaves_answers_where_it_is_to) {
+  // But for the first, every answer has more parts than are waited for, and its end never comes.
+  std::atomic<int> asked{0};
+  net::TestServer server([&](net::TestServer::Peer& peer, int) {
+    for (;;) {
+      const std::string request = peer.read_request();
+      if (request.empty()) return;
+      if (!request.starts_with("POST") || asked++ == 0) {
+        peer.send(streamed(3));
+        continue;
+      }
+      std::string endless = streamed(8);
+      endless.resize(endless.find("\"usage\""));
+      peer.send(endless);
+      peer.wait_for_end();
+      return;
+    }
+  });
+  std::ostringstream out;
+  const int code = bench_llm(
+      server,
+      {"--concurrency",
+       "2",
+       "--duration",
+       "0.05",
+       "--output-tokens",
+       "1",
+       "--leave",
+       "100",
+       "--json"},
+      out
+  );
+  EXPECT_EQ(code, kSuccess);
+  const auto report = boost::json::parse(out.str());
+  EXPECT_GE(sum_of(report, "2 clients", "left"), 2);
+  EXPECT_EQ(sum_of(report, "2 clients", "done"), 0);
+  EXPECT_THAT(std::string(report.at("work").as_string()), HasSubstr("100 % of the clients leave"));
+}
+
+TEST(BenchLlm, holds_conversations_with_time_to_think) {
+  net::TestServer server([](net::TestServer::Peer& peer, int) { play_server(peer, 0); });
+  std::ostringstream out;
+  const int code = bench_llm(
+      server,
+      {"--workload",
+       "multi-turn",
+       "--turns",
+       "2",
+       "--think-time",
+       "0",
+       "--concurrency",
+       "1",
+       "--duration",
+       "0.2",
+       "--json"},
+      out
+  );
+  EXPECT_EQ(code, kSuccess);
+  const auto report = boost::json::parse(out.str());
+  EXPECT_EQ(report.at("rows").at(0).at("kind").as_string(), "all");
+  EXPECT_EQ(report.at("rows").at(1).at("kind").as_string(), "first");
+  EXPECT_EQ(report.at("rows").at(2).at("kind").as_string(), "later");
+  EXPECT_GE(report.at("rows").at(2).at("done").as_int64(), 1);
+  EXPECT_THAT(server.received(), HasSubstr("aaa\\n")) << "the server's own answer";
+}
+
+TEST(BenchLlm, goes_beyond_the_capacity_that_it_measured) {
+  net::TestServer server([](net::TestServer::Peer& peer, int) { play_server(peer, 0); });
+  std::ostringstream out;
+  const int code = bench_llm(
+      server,
+      {"--overload",
+       "0.5,2",
+       "--concurrency",
+       "1",
+       "--in-flight",
+       "2",
+       "--duration",
+       "0.2",
+       "--json"},
+      out
+  );
+  EXPECT_EQ(code, kSuccess);
+  const auto report = boost::json::parse(out.str());
+  const auto& rows = report.at("rows").as_array();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].at("load").as_string(), "1 client");
+  const double capacity = rows[0].at("requests_per_second").to_number<double>();
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const std::string load(rows[i].at("load").as_string());
+    const double factor = i == 1 ? 0.5 : 2;
+    EXPECT_THAT(load, testing::StartsWith(i == 1 ? "0.5 x: " : "2 x: "));
+    EXPECT_NEAR(
+        std::stod(load.substr(load.find(' ', 4))), factor * capacity, factor * capacity / 50
+    );
+  }
+}
+
+TEST(BenchLlm, counts_who_left_in_the_capacity) {
+  net::TestServer server([](net::TestServer::Peer& peer, int) {
+    while (!peer.read_request().empty()) peer.send(streamed(8));
+  });
+  std::ostringstream out;
+  const int code = bench_llm(
+      server,
+      {"--overload",
+       "1",
+       "--concurrency",
+       "1",
+       "--in-flight",
+       "1",
+       "--duration",
+       "0.2",
+       "--output-tokens",
+       "1",
+       "--leave",
+       "100",
+       "--json"},
+      out
+  );
+  EXPECT_EQ(code, kSuccess) << "nobody stayed, but all were served";
+  EXPECT_EQ(boost::json::parse(out.str()).at("rows").as_array().size(), 2u);
+}
+
+TEST(BenchLlm, has_no_capacity_where_nothing_is_answered) {
+  std::atomic<int> asked{0};
+  net::TestServer server([&](net::TestServer::Peer& peer, int) {
+    while (!peer.read_request().empty()) {
+      const bool warms_up = asked++ == 0;
+      peer.send(
+          warms_up ? streamed(3)
+                   : "HTTP/1.1 503 No\r\nContent-Length: 17\r\n\r\n{\"error\":\"later\"}"
+      );
+    }
+  });
+  const std::string url = server.url();
+  const char* const arguments[] = {
+      "cortex",
+      "bench",
+      "llm",
+      "m",
+      "--url",
+      url.c_str(),
+      "--concurrency",
+      "1",
+      "--duration",
+      "0.05",
+      "--overload",
+      "2"
+  };
+  const Hooks none;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_NE(run(12, arguments, none, out, err), kSuccess);
+  EXPECT_THAT(err.str(), HasSubstr("no capacity to multiply"));
+}
+
+TEST(BenchLlm, refuses_loads_that_a_workload_cannot_have) {
+  const auto error_of = [](std::vector<const char*> flags) {
+    std::vector<const char*> arguments{"cortex", "bench", "llm", "m"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const Hooks none;
+    std::ostringstream out;
+    std::ostringstream err;
+    EXPECT_EQ(run(static_cast<int>(arguments.size()), arguments.data(), none, out, err), kUsage);
+    return err.str();
+  };
+  EXPECT_THAT(error_of({"--workload", "multi-turn", "--rate", "1"}), HasSubstr("multi-turn"));
+  EXPECT_THAT(error_of({"--workload", "flood", "--overload", "2"}), HasSubstr("flood"));
+  EXPECT_THAT(error_of({"--rate", "1", "--overload", "2"}), HasSubstr("leave --rate out"));
+  EXPECT_THAT(error_of({"--workload", "adapters"}), HasSubstr("say which with --adapters"));
 }
 
 TEST(BenchLlm, refuses_a_workload_that_it_does_not_know) {

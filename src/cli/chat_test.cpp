@@ -19,7 +19,6 @@ namespace {
 
 using net::TestServer;
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr const char* kEventsHead =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -8,7 +8,9 @@
 import json
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(sys.argv.pop() if len(sys.argv) > 1 else __file__).resolve()
@@ -156,6 +158,19 @@ class Layout(unittest.TestCase):
         for panel in dashboard()["panels"]:
             for target in panel.get("targets", []):
                 self.assertEqual(target["datasource"]["uid"], "${datasource}", panel["title"])
+
+
+class Promtool(unittest.TestCase):
+    def test_its_tests_fail_and_say_what_to_do_where_it_is_missing(self):
+        with tempfile.TemporaryDirectory() as nothing:
+            script = ROOT / "tests/deploy/promtool.py"
+            ran = subprocess.run([sys.executable, script, "--version"], env={"PATH": nothing}, capture_output=True, text=True)
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("tools/deps test", ran.stderr)
+
+    def test_the_set_up_for_tests_brings_it(self):
+        packages = [line.split() for line in (ROOT / "tools/debian-packages.txt").read_text().splitlines()]
+        self.assertIn(["test", "prometheus"], [words[:2] for words in packages])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench/language_load.h"
 
+#include <algorithm>
 #include <atomic>
 #include <iterator>
 #include <utility>
@@ -56,7 +57,9 @@ std::string error_code_of(const detail::AnswerEnd& end) {
 
 }  // namespace
 
-LanguageSample ask_language_model(net::HttpClient& client, const LanguageAsk& ask, TimePoint due) {
+LanguageSample ask_language_model(
+    net::HttpClient& client, const LanguageAsk& ask, TimePoint due, std::string* said
+) {
   LanguageSample out;
   out.kind = ask.kind;
   out.late_seconds = load_seconds(due, steady_clock().now());
@@ -67,7 +70,7 @@ LanguageSample ask_language_model(net::HttpClient& client, const LanguageAsk& as
       client,
       "/v1/completions",
       ask.body,
-      [&](const detail::AnswerPart&) -> Status {
+      [&](const detail::AnswerPart& part) -> Status {
         const TimePoint now = steady_clock().now();
         if (parts++ == 0) {
           out.first_seconds = load_seconds(due, now);
@@ -75,10 +78,13 @@ LanguageSample ask_language_model(net::HttpClient& client, const LanguageAsk& as
           out.gaps.push_back(load_seconds(last, now));
         }
         last = now;
-        return {};
+        if (said != nullptr) said->append(part.content);
+        out.left = parts == ask.leaves_after;
+        return out.left ? cancelled("the client leaves") : Status();
       }
   );
   out.total_seconds = load_seconds(due, steady_clock().now());
+  if (out.left) return out;
   out.error_code = error_code_of(end);
   out.error = end.status.text();
   if (out.ok() && parts == 0) {
@@ -91,13 +97,19 @@ LanguageSample ask_language_model(net::HttpClient& client, const LanguageAsk& as
   return out;
 }
 
-LanguageLoad run_language_closed(std::size_t workers, Duration duration, const LanguageCall& call) {
+LanguageLoad run_language_closed(
+    std::size_t workers, Duration duration, const LanguageCall& call, const LanguagePause& pause
+) {
   const TimePoint end = steady_clock().now() + duration;
   std::atomic<std::size_t> next{0};
   return run_language_workers(workers, [&](std::size_t worker, auto& samples) {
     for (TimePoint now = steady_clock().now(); now < end; now = steady_clock().now()) {
       samples.push_back(call(worker, next.fetch_add(1, std::memory_order_relaxed), now));
-      if (!samples.back().ok()) sleep_until_due(steady_clock().now() + kAfterAnError);
+      if (!samples.back().ok()) {
+        sleep_until_due(steady_clock().now() + kAfterAnError);
+      } else if (pause) {
+        sleep_until_due(std::min(steady_clock().now() + pause(worker), end));
+      }
     }
   });
 }

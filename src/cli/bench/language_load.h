@@ -20,6 +20,7 @@ struct LanguageSample {
   const char* kind = "";
   std::string error_code;  // empty: it succeeded. "429", "503", "stream", "timeout", "connection"
   std::string error;
+  bool left = false;        // its client left within the answer, as it was to
   double late_seconds = 0;  // from due to sent
   double first_seconds = 0;
   double total_seconds = 0;
@@ -29,6 +30,7 @@ struct LanguageSample {
   std::uint64_t output_tokens = 0;  // as the server counted; parts, where it did not
 
   [[nodiscard]] bool ok() const { return error_code.empty(); }
+  [[nodiscard]] bool whole() const { return ok() && !left; }
 };
 
 struct LanguageLoad {
@@ -40,15 +42,22 @@ struct LanguageLoad {
 using LanguageCall =
     std::function<LanguageSample(std::size_t worker, std::size_t index, TimePoint due)>;
 
-// Over a connection of one worker. REQUIRES: nobody else uses `client` meanwhile.
+// How long a worker that was answered waits before it asks again.
+using LanguagePause = std::function<Duration(std::size_t worker)>;
+
+// Over a connection of one worker; what the answer says is put into `said`. REQUIRES: nobody else
+// uses `client` meanwhile.
 [[nodiscard]] LanguageSample ask_language_model(
-    net::HttpClient& client, const LanguageAsk& ask, TimePoint due
+    net::HttpClient& client, const LanguageAsk& ask, TimePoint due, std::string* said = nullptr
 );
 
 // Closed loop: `workers` threads, each asks again when it was answered, until `duration` is over;
 // then they wait for what is under way. Behind an error a worker pauses for a tenth of a second.
 [[nodiscard]] LanguageLoad run_language_closed(
-    std::size_t workers, Duration duration, const LanguageCall& call
+    std::size_t workers,
+    Duration duration,
+    const LanguageCall& call,
+    const LanguagePause& pause = {}
 );
 
 // Open loop: request i is due at `schedule[i]` seconds, whatever became of those before. `workers`

@@ -42,6 +42,10 @@ struct Gathered {
       ++row.errors[sample.error_code];
       return;
     }
+    if (sample.left) {
+      ++row.left;
+      return;
+    }
     ++row.done;
     if (slo.met_by(sample)) ++row.good;
     row.prompt_tokens += sample.prompt_tokens;
@@ -82,6 +86,7 @@ std::string errors_text(const LanguageRow& row) {
   for (const auto& [code, count] : row.errors) {
     out += (out.empty() ? "" : ", ") + std::to_string(count) + " x " + code;
   }
+  if (row.left > 0) out += (out.empty() ? "" : ", ") + std::to_string(row.left) + " left";
   return out.empty() ? "-" : out;
 }
 
@@ -121,6 +126,7 @@ json::object row_json(const LanguageRow& row) {
   out["kind"] = row.kind;
   out["seconds"] = row.seconds;
   out["done"] = row.done;
+  out["left"] = row.left;
   out["requests_per_second"] = row.rate(row.done);
   out["output_tokens_per_second"] = row.rate(row.output_tokens);
   out["prompt_tokens"] = row.prompt_tokens;
@@ -153,7 +159,7 @@ json::object slo_json(const LanguageSlo& slo) {
 }  // namespace
 
 bool LanguageSlo::met_by(const LanguageSample& sample) const {
-  if (!sample.ok()) return false;
+  if (!sample.whole()) return false;
   if (first_seconds && sample.first_seconds > *first_seconds) return false;
   if (tpot_seconds && tpot_of(sample).value_or(0) > *tpot_seconds) return false;
   return !gap_seconds || longest_gap(sample) <= *gap_seconds;

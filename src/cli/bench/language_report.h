@@ -38,6 +38,7 @@ struct LanguageRow {
   std::string kind;
   std::size_t done = 0;
   std::size_t good = 0;                       // of these, what met the SLO; all where there is none
+  std::size_t left = 0;                       // not done, by their clients' choice
   std::map<std::string, std::size_t> errors;  // by code
   std::string first_error;
   Percentiles first;

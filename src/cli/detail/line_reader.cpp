@@ -6,7 +6,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace cortex::cli::detail {
@@ -24,7 +24,9 @@ Result<std::size_t> read_more(int input, std::string& out) {
     // A terminal whose other side is gone.
     if (errno == EIO) return std::size_t{0};
     if (errno != EINTR)
-      return unavailable(std::string("cannot read the input: ") + std::strerror(errno));
+      return unavailable(
+          std::string("cannot read the input: ") + std::generic_category().message(errno)
+      );
   }
 }
 
@@ -47,7 +49,7 @@ Result<LineReader::Line> LineReader::next() {
     pollfd entries[] = {{input_, POLLIN, 0}, {interrupt_, POLLIN, 0}};
     if (::poll(entries, 2, -1) < 0) {
       if (errno == EINTR) continue;
-      return unavailable(std::string("poll: ") + std::strerror(errno));
+      return unavailable(std::string("poll: ") + std::generic_category().message(errno));
     }
     if (entries[1].revents != 0) {
       read_.clear();

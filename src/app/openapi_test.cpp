@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// /openapi.json of a whole server against the routes that it serves.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/application.h"
+#include "config/setting_table.h"
+#include "net/http_client.h"
+
+namespace cortex::app {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using frontend::Api;
+using frontend::Method;
+using frontend::Route;
+using frontend::RouteMatch;
+
+constexpr auto kMethods = std::to_array<std::pair<Method, std::string_view>>(
+    {{Method::kGet, "get"},
+     {Method::kHead, "head"},
+     {Method::kPost, "post"},
+     {Method::kPut, "put"},
+     {Method::kPatch, "patch"},
+     {Method::kDelete, "delete"},
+     {Method::kOptions, "options"}}
+);
+
+// OpenAPI has no sign for "the rest of the path".
+std::string described_path(std::string path) {
+  std::erase(path, '*');
+  return path;
+}
+
+// "get /v2/models/{model}".
+std::string name_of(const Api& api, const Route& route) {
+  const auto found = std::find_if(kMethods.begin(), kMethods.end(), [&](const auto& known) {
+    return known.first == route.method;
+  });
+  return std::string(found->second) + " " + described_path(api.prefix + std::string(route.pattern));
+}
+
+// A path that the pattern takes: "/v2/models/x".
+std::string filled(std::string_view path) {
+  std::string out;
+  for (std::size_t at = 0; at < path.size(); ++at) {
+    if (path[at] != '{') {
+      out.push_back(path[at]);
+      continue;
+    }
+    out.push_back('x');
+    at = path.find('}', at);
+  }
+  return out;
+}
+
+std::string_view text_of(Scope scope) {
+  constexpr auto kNames = std::to_array<std::pair<Scope, std::string_view>>(
+      {{Scope::kNone, "none"},
+       {Scope::kRead, "read"},
+       {Scope::kInfer, "infer"},
+       {Scope::kAdmin, "admin"}}
+  );
+  const auto found = std::find_if(kNames.begin(), kNames.end(), [&](const auto& known) {
+    return known.first == scope;
+  });
+  return found == kNames.end() ? "" : found->second;
+}
+
+// Those of `these` that `others` lack.
+std::vector<std::string> difference(
+    const std::set<std::string>& these, const std::set<std::string>& others
+) {
+  std::vector<std::string> out;
+  std::ranges::set_difference(these, others, std::back_inserter(out));
+  return out;
+}
+
+// Every API that can be switched on, also those that need a database.
+config::Settings everything(const fs::path& data) {
+  config::Settings settings;
+  for (const config::Setting& setting : config::setting_table()) {
+    if (!setting.path.starts_with("apis.")) continue;
+    EXPECT_TRUE(assign(setting, settings, std::vector<std::string>{"true"}).ok()) << setting.path;
+  }
+  settings.data = data.string();
+  settings.http.port = 0;
+  settings.metrics.port = 0;
+  settings.log.level = log::Level::kError;
+  return settings;
+}
+
+class OpenApiTest : public testing::Test {
+ protected:
+  OpenApiTest()
+      : data_(fs::path(testing::TempDir()) / ("cortex_openapi_" + std::to_string(getpid()))) {}
+  ~OpenApiTest() override {
+    app_.reset();
+    fs::remove_all(data_);
+  }
+
+  void SetUp() override {
+    auto made = Application::make(everything(data_));
+    ASSERT_TRUE(made.ok()) << made.status().to_string();
+    app_ = std::move(made).value();
+    const Status started = app_->start();
+    ASSERT_TRUE(started.ok()) << started.to_string();
+    net::HttpClientOptions options;
+    options.url = "http://127.0.0.1:" + std::to_string(app_->http_port());
+    auto client = net::HttpClient::make(options);
+    ASSERT_TRUE(client.ok());
+    net::HttpCall call;
+    call.target = "/openapi.json";
+    const auto answer = client->send(call);
+    ASSERT_TRUE(answer.ok()) << answer.status().to_string();
+    paths_ = json::parse(answer->body).as_object().at("paths").as_object();
+  }
+
+  [[nodiscard]] const std::vector<Api>& apis() const { return app_->routes().apis(); }
+
+  fs::path data_;
+  std::unique_ptr<Application> app_;
+  json::object paths_;
+};
+
+TEST_F(OpenApiTest, describes_every_route_once_and_nothing_else) {
+  std::set<std::string> described;
+  for (const auto& path : paths_) {
+    for (const auto& operation : path.value().as_object()) {
+      described.insert(std::string(operation.key()) + " " + std::string(path.key()));
+    }
+  }
+  std::set<std::string> routed;
+  for (const Api& api : apis()) {
+    for (const Route& route : api.routes) {
+      if (!route.described) continue;
+      EXPECT_TRUE(routed.insert(name_of(api, route)).second) << name_of(api, route);
+    }
+  }
+  EXPECT_THAT(difference(described, routed), testing::IsEmpty()) << "described and not routed";
+  EXPECT_THAT(difference(routed, described), testing::IsEmpty()) << "routed and not described";
+  for (const std::string_view one :
+       {"get /metrics",
+        "post /v2/models/{model}/infer",
+        "post /v1/chat/completions",
+        "post /v1/messages",
+        "post /api/chat",
+        "post /api/v1/lora/register",
+        "post /api/2.0/mlflow/runs/create",
+        "get /api/v2/registry/models"}) {
+    EXPECT_TRUE(routed.contains(std::string(one))) << one << ": an API is not switched on";
+  }
+}
+
+TEST_F(OpenApiTest, what_is_not_described_is_another_address_of_what_is) {
+  using Meaning = std::tuple<std::string_view, Method, std::string_view, std::string_view, Scope>;
+  const auto meaning_of = [](const Api& api, const Route& route) {
+    return Meaning(api.name, route.method, route.pattern, route.summary, route.scope);
+  };
+  std::set<Meaning> described;
+  for (const Api& api : apis()) {
+    for (const Route& route : api.routes) {
+      if (route.described) described.insert(meaning_of(api, route));
+    }
+  }
+  for (const Api& api : apis()) {
+    for (const Route& route : api.routes) {
+      EXPECT_TRUE(described.contains(meaning_of(api, route))) << name_of(api, route);
+    }
+  }
+}
+
+TEST_F(OpenApiTest, what_is_described_is_answered_by_that_route_for_that_scope) {
+  for (const auto& path : paths_) {
+    for (const auto& operation : path.value().as_object()) {
+      const auto method = std::find_if(kMethods.begin(), kMethods.end(), [&](const auto& known) {
+        return known.second == std::string_view(operation.key());
+      });
+      ASSERT_NE(method, kMethods.end()) << operation.key();
+      const RouteMatch match = app_->routes().match(method->first, filled(path.key()));
+      ASSERT_EQ(match.kind, RouteMatch::Kind::kFound) << operation.key() << " " << path.key();
+      EXPECT_EQ(described_path(std::string(match.pattern)), std::string(path.key()));
+      const json::object& said = operation.value().as_object();
+      EXPECT_EQ(std::string_view(said.at("summary").as_string()), match.route->summary);
+      EXPECT_EQ(std::string_view(said.at("x-scope").as_string()), text_of(match.route->scope));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cortex::app

@@ -18,7 +18,6 @@ namespace cortex::connectors {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 

@@ -11,14 +11,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <system_error>
 
 namespace cortex::net {
 namespace {
 
 Status broken(std::string_view what, int error) {
-  return unavailable(std::string(what) + ": " + std::strerror(error));
+  return unavailable(std::string(what) + ": " + std::generic_category().message(error));
 }
 
 int milliseconds_until(TimePoint deadline) {

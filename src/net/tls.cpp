@@ -6,7 +6,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <openssl/bio.h>
@@ -123,7 +123,7 @@ struct TlsSession::Impl {
         return socket.wait(Socket::Ready::kWrite, deadline);
       case SSL_ERROR_SYSCALL:
         broken = true;
-        return unavailable(std::string(what) + ": " + std::strerror(error));
+        return unavailable(std::string(what) + ": " + std::generic_category().message(error));
       default:
         broken = true;
         return unavailable(std::string(what) + ": " + last_error());

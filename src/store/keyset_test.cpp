@@ -11,8 +11,6 @@
 namespace cortex::store {
 namespace {
 
-using testing::ElementsAre;
-
 TEST(Keyset, orders_and_continues_behind_a_row) {
   const std::vector<SortKey> keys{{"a", false}, {"b", true}};
   std::string sql;

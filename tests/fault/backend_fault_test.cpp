@@ -17,7 +17,7 @@
 #include "backend/testing/sample_models.h"
 
 // From the linker: where the program's code begins and ends.
-extern "C" const char __executable_start;
+extern "C" const char __executable_start;  // NOLINT(bugprone-reserved-identifier)
 extern "C" const char etext;
 
 namespace {

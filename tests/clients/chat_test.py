@@ -237,6 +237,9 @@ def test_an_echo_with_log_probabilities(client):
         ({"top_logprobs": 5}, "top_logprobs"),
         ({"extra_body": {"tempature": 1}}, "tempature"),
         ({"extra_body": {"guided_json": {}, "guided_regex": "a"}}, "guided_regex"),
+        ({"store": True}, "store"),
+        ({"service_tier": "flex"}, "service_tier"),
+        ({"verbosity": "low"}, "verbosity"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}, "messages[0].content[0]"),
     ],
@@ -246,6 +249,14 @@ def test_wrong_fields_are_named(client, options, param):
         chat(client, **options)
     assert caught.value.param == param
     assert caught.value.type == "invalid_request_error"
+
+
+def test_hints_and_words_for_what_happens_anyway_are_taken(client):
+    answer = chat(
+        client, max_tokens=1, store=False, service_tier="auto", verbosity="medium", metadata={"a": "b"}, user="u",
+        prompt_cache_key="k", prediction={"type": "content", "content": "Paris"},
+    )  # fmt: skip
+    assert answer.choices[0].finish_reason == "length"
 
 
 def test_an_unknown_model_and_one_that_is_no_language_model(client):

@@ -2,6 +2,7 @@
 """Unmodified ollama against a real language model: CORTEX_BINARY=… CORTEX_MODELS=… pytest tests/clients/ollama_test.py"""
 
 import json
+import pathlib
 
 import ollama
 import pytest
@@ -41,10 +42,36 @@ def test_answers_that_follow_a_schema(client):
 
 
 def test_models(client):
-    assert f"{MODEL}:latest" in [model.model for model in client.list().models]
-    assert f"{MODEL}:latest" in [model.name for model in client.ps().models]
-    assert "completion" in client.show(MODEL).capabilities
+    listed = {model.model: model for model in client.list().models}
+    language, texts = listed[f"{MODEL}:latest"], listed["text:latest"]
+    assert language.size > 50_000_000 and len(language.digest) == 64 and language.modified_at.year > 2000
+    assert language.details.format == "gguf" and language.details.family == "llama"
+    assert language.details.parameter_size == "134.52M" and language.details.quantization_level == "Q4_1"
+    assert texts.size > 0 and len(texts.digest) == 64 and texts.digest != language.digest
+    assert "sum:latest" not in listed
+    running = {model.name: model for model in client.ps().models}
+    assert running[f"{MODEL}:latest"].size > 50_000_000 and "text:latest" in running
+    shown = client.show(MODEL)
+    assert shown.capabilities == ["completion", "tools"] and "<|im_start|>" in shown.template
+    assert shown.modelinfo["general.architecture"] == "llama"
+    assert shown.modelinfo["llama.context_length"] == 4096 and shown.modelinfo["llama.embedding_length"] == 576
+    assert client.show("text").capabilities == ["embedding"]
     assert client.generate(model=MODEL).done_reason == "load"
+
+
+def test_a_gguf_model_of_texts(smollm2, start, demo_models, tmp_path):
+    (tmp_path / "sentences/1").mkdir(parents=True)
+    (tmp_path / "sentences/1/model.gguf").symlink_to(pathlib.Path(demo_models) / "smollm2/1/model.gguf")
+    (tmp_path / "sentences/model.yaml").write_text("backend: llama\npooling: mean\ncontext_length: 128\n")
+    with start("--model-repository", tmp_path, "--model-control-mode", "explicit", "--load-model", "sentences") as server:
+        client = ollama.Client(host=f"http://127.0.0.1:{server.port}", timeout=120)
+        (listed,), (running,) = client.list().models, client.ps().models
+        shown = client.show("sentences")
+        assert len(client.embed(model="sentences", input="a cat").embeddings[0]) == 576
+    assert listed.model == running.model == "sentences:latest"
+    assert listed.details.format == "gguf" and listed.details.quantization_level == "Q4_1" and len(listed.digest) == 64
+    assert shown.capabilities == ["embedding"] and not shown.template
+    assert shown.modelinfo["llama.context_length"] == 128
 
 
 def test_embeddings(client):
@@ -55,6 +82,9 @@ def test_embeddings(client):
 def test_errors(client):
     with pytest.raises(ollama.ResponseError) as caught:
         client.chat(model="nobody", messages=CITY)
+    assert caught.value.status_code == 404
+    with pytest.raises(ollama.ResponseError) as caught:
+        client.show("sum")
     assert caught.value.status_code == 404
     with pytest.raises(ollama.ResponseError) as caught:
         client.chat(model=MODEL, messages=CITY, options={"temperature": 3})

@@ -39,10 +39,14 @@ class Server:
             watchdog.cancel()
         raise SystemExit(f"the server did not get ready:\n{self.output()}")
 
+    def logged(self):
+        """All that it logged. It writes where the file stands, so this reads past that."""
+        log = self.log.fileno()
+        return os.pread(log, os.fstat(log).st_size, 0).decode("utf-8", "replace")
+
     def output(self):
         """The end of what it logged."""
-        self.log.seek(0)
-        return self.log.read().decode("utf-8", "replace")[-4000:]
+        return self.logged()[-4000:]
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -21,14 +21,15 @@ A file holds cases separated by lines of "====". A case is
 
 "RAW" instead of a request line sends the lines that follow as they are, with Python's escapes and no newline added: for
 requests that no client library would send. A body line "BYTES" is followed by such a line too, on both sides.
-A body line "EVENTS" is followed by the data of a stream's events, one a line. How a text was cut is not compared: the events of
-one choice stand together, in the order of their choices, and their texts are joined.
+A body line "EVENTS" is followed by the data of a stream's events, one a line. How a text or the arguments of a call were cut is
+not compared: the events of one choice stand together, in the order of their choices, and what they stream is joined.
 "CLOSED" as expected status: the server closes the connection without an answer.
 
     run.py --binary build/asan/cortex --config configs/default.yaml [--only NAME] FILES…
 """
 
 import argparse
+import copy
 import json
 import pathlib
 import re
@@ -42,6 +43,9 @@ sys.path.insert(0, str(HERE.parent / "support"))
 from server import Server  # noqa: E402
 
 ANSWER_TIMEOUT_S = 20
+# What streams in parts: of a choice, and of a message's block.
+CHOICE_PARTS = ("reasoning_content", "content", "text", "tool_calls")
+BLOCK_TEXTS = ("text", "thinking", "partial_json")
 
 
 class Mismatch(Exception):
@@ -153,44 +157,82 @@ def compare_json(want, got, where="body"):
         raise Mismatch(f"{where}: {got!r}, expected {want!r}")
 
 
-def text_of(event):
-    """The object and the name of the text that an event streams, of a choice that goes on."""
+def said_by(event):
+    """Who says something in an event that streams a part of an answer, and what, by its name; else nothing is said."""
+    if isinstance(event, dict) and event.get("type") == "content_block_delta":
+        return event["delta"], {name: event["delta"][name] for name in BLOCK_TEXTS if name in event["delta"]}
+    if not isinstance(event, dict) or not event.get("choices") or event["choices"][0]["finish_reason"]:
+        return {}, {}
     (choice,) = event["choices"]
-    if choice["finish_reason"]:
-        return None
     holder = choice.get("delta", choice)
-    names = [name for name in ("content", "text", "reasoning_content") if holder.get(name)]
-    return (holder, names[0]) if len(names) == 1 and "tool_calls" not in holder else None
+    return holder, {name: holder[name] for name in CHOICE_PARTS if holder.get(name)}
+
+
+def pieces_of(event):
+    """The event, or where it says several things of its choice, one for each."""
+    holder, said = said_by(event)
+    if len(said) < 2:
+        return [event]
+    for name in said:
+        del holder[name]
+    pieces = [copy.deepcopy(event) for _ in said]
+    for piece, (name, part) in zip(pieces, said.items()):
+        piece["choices"][0]["delta"][name] = part
+    return pieces
+
+
+def join_calls(calls, more):
+    for call in more:
+        goes_on = calls and set(call) == {"index", "function"} and call["index"] == calls[-1].get("index")
+        if goes_on and set(call["function"]) == {"arguments"}:
+            calls[-1]["function"]["arguments"] += call["function"]["arguments"]
+        else:
+            calls.append(call)
 
 
 def join_texts(events):
-    """Events of one choice, with neighbours that only stream the same kind of text made one."""
+    """Events of one choice or message, with neighbours that only stream the same made one."""
     out = []
     for event in events:
-        piece = text_of(event)
-        before = text_of(out[-1]) if out else None
-        if piece and before and piece[1] == before[1]:
-            before[0][before[1]] += piece[0][piece[1]]
-        else:
+        holder, said = said_by(event)
+        before, said_before = said_by(out[-1]) if out else ({}, {})
+        if not said or list(said) != list(said_before) or event.get("index") != out[-1].get("index"):
             out.append(event)
+            continue
+        (name,) = said
+        if name == "tool_calls":
+            join_calls(before[name], said[name])
+        else:
+            before[name] += said[name]
     return out
 
 
+def event_of(block):
+    """The data of an event: JSON, or the text that is none. Where the event has a name, its data says the same."""
+    parts = re.fullmatch(r"(?:event: (.*)\n)?data: (.+)", block)
+    if not parts:
+        raise Mismatch(f"no event: {block!r}")
+    name, data = parts.groups()
+    event = json.loads(data) if data[0] == "{" else data
+    if name and event.get("type") != name:
+        raise Mismatch(f"an event of two types: {block!r}")
+    return event
+
+
 def events_of(got):
-    """The data of a stream's events: JSON, or the text that is none; comments are left out."""
+    """The data of a stream's events; comments are left out."""
     blocks = got.decode().split("\n\n")
     if blocks.pop():
         raise Mismatch(f"the stream does not end with an empty line: {got[-200:]!r}")
     choices, rest = {}, []
-    for block in blocks:
-        if block.startswith(":"):
-            continue
-        if not block.startswith("data: ") or "\n" in block:
-            raise Mismatch(f"no event: {block!r}")
-        event = json.loads(block[6:]) if block[6] == "{" else block[6:]
+    for event in [event_of(block) for block in blocks if not block.startswith(":")]:
         of_choice = isinstance(event, dict) and event.get("choices")
-        (choices.setdefault(event["choices"][0]["index"], []) if of_choice else rest).append(event)
-    return [event for index in sorted(choices) for event in join_texts(choices[index])] + rest
+        if of_choice:
+            choices.setdefault(event["choices"][0]["index"], []).extend(pieces_of(event))
+        else:
+            rest.append(event)
+    joined = [event for index in sorted(choices) for event in join_texts(choices[index])]
+    return joined + (rest if choices else join_texts(rest))
 
 
 def compare_events(lines, got):
@@ -271,11 +313,15 @@ def cases_of(path):
     return [Case(path, part) for part in re.split(r"^====$", text, flags=re.M) if part.strip()]
 
 
-def excluded(case_path, config):
-    """Files that a forced configuration changes on purpose: named in its .except file."""
-    listing = config.with_suffix(".except")
-    names = listing.read_text().split() if listing.exists() else []
-    return f"{case_path.parent.name}/{case_path.stem}" in names
+def applies(case_path, config):
+    """Not where a forced configuration changes it on purpose, and only where an .only file asks for it."""
+    name = f"{case_path.parent.name}/{case_path.stem}"
+    asked_for = {listing.stem: listing.read_text().split() for listing in config.parent.glob("*.only")}
+    if config.stem in asked_for:
+        return name in asked_for[config.stem]
+    changed = config.with_suffix(".except")
+    names = [changed.read_text().split() if changed.exists() else [], *asked_for.values()]
+    return not any(name in listed for listed in names)
 
 
 def main():
@@ -289,14 +335,16 @@ def main():
     files = args.files or sorted(HERE.glob("*/*.wire"))
     with tempfile.TemporaryDirectory() as folder:
         models = forced_models(args.models, args.config, pathlib.Path(folder))
-        data = pathlib.Path(folder) / "data"
-        return run(args, files, Server(args.binary, models, "--config", args.config, "--data", data, "--adapters", HERE / "adapters"))
+        flags = ["--config", args.config, "--data", pathlib.Path(folder) / "data", "--adapters", HERE / "adapters"]
+        if (keys := args.config.with_suffix(".keys")).exists():
+            flags += ["--keys-file", keys]
+        return run(args, files, Server(args.binary, models, *flags))
 
 
 def run(args, files, server):
     failed = passed = 0
     for path in files:
-        if excluded(path, args.config):
+        if not applies(path, args.config):
             continue
         kept = {}
         for case in cases_of(path):

@@ -43,9 +43,11 @@ Status SequenceDoor::check(const SequenceInput& input) const {
   if (input.sequences == 0) return does_not_fit("at least one sequence must be asked for");
   if (input.sequences > options_.sequences_max) {
     return does_not_fit(
-        "model '" + options_.model + "' makes at most " + std::to_string(options_.sequences_max) +
-        " sequences of one request, and " + std::to_string(input.sequences) + " are asked for"
-    );
+               "model '" + options_.model + "' makes at most " +
+               std::to_string(options_.sequences_max) + " sequences of one request, and " +
+               std::to_string(input.sequences) + " are asked for"
+    )
+        .with_field("n");
   }
   if (input.prompt.size() + 1 > options_.tokens_max) {
     return does_not_fit(

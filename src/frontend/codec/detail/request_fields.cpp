@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/detail/request_fields.h"
 
+#include <algorithm>
+
 namespace cortex::frontend {
 
 Status field_error(std::string_view name, std::string_view what) {
@@ -52,6 +54,14 @@ Status read_text(simdjson::ondemand::value value, std::string_view name, std::st
   CORTEX_RETURN_IF_ERROR(read_string(value, name, text));
   out = text;
   return {};
+}
+
+bool is_tool_name(std::string_view name, std::size_t most) {
+  if (name.empty() || name.size() > most) return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
 }
 
 }  // namespace cortex::frontend

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,6 +39,10 @@ namespace cortex::frontend {
 [[nodiscard]] Status read_text(
     simdjson::ondemand::value value, std::string_view name, std::string& out
 );
+
+// Whether a tool may be called that: 1 to `most` letters, digits, '_', '-' and '.'. Names go into
+// grammars and into the text of models.
+[[nodiscard]] bool is_tool_name(std::string_view name, std::size_t most);
 
 // Calls `read(key, value)` for each field of an object that is not null.
 template <typename Read>

@@ -16,6 +16,7 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
+constexpr std::size_t kToolNameMax = 64;
 constexpr std::int32_t kIntMax = std::numeric_limits<std::int32_t>::max();
 
 constexpr FloatField kFloats[] = {
@@ -226,9 +227,12 @@ Status read_tool(ondemand::value value, const std::string& where, std::vector<To
         return for_each_given(field, where + ".function", function);
       }
   ));
-  if (tool.name.empty() || tool.name.size() > 64) {
-    return field_error(where + ".function.name", "1 to 64 bytes");
+  if (!is_tool_name(tool.name, kToolNameMax)) {
+    return field_error(where + ".function.name", "1 to 64 letters, digits, '_', '-' and '.'");
   }
+  const bool twice =
+      std::ranges::any_of(tools, [&](const Tool& other) { return other.name == tool.name; });
+  if (twice) return field_error(where + ".function.name", "a name that no other tool has");
   if (!parameters.empty() && !parameters.starts_with('{')) {
     return field_error(where + ".function.parameters", "a JSON Schema");
   }

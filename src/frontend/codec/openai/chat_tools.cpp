@@ -5,21 +5,14 @@
 #include <string>
 #include <utility>
 
+#include "frontend/codec/detail/request_fields.h"
+
 namespace cortex::frontend::openai {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
 
 constexpr std::size_t kToolNameMax = 64;
-
-// Names go into grammars and into the text of models.
-bool is_tool_name(std::string_view name) {
-  if (name.empty() || name.size() > kToolNameMax) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-  });
-}
 
 Status read_parameters(ondemand::value value, const std::string& where, Tool& tool) {
   ondemand::json_type type{};
@@ -51,7 +44,7 @@ Status read_function(ondemand::value value, const std::string& where, Tool& tool
   CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value field) {
     return read_function_field(key, field, where, tool);
   }));
-  if (is_tool_name(tool.name)) return {};
+  if (is_tool_name(tool.name, kToolNameMax)) return {};
   return field_error(
       where + ".name",
       "1 to " + std::to_string(kToolNameMax) + " letters, digits, underscores, dashes and dots"

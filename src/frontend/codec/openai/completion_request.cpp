@@ -117,7 +117,7 @@ Status settle_completion(GenerationDraft& draft) {
     )
         .with_field("n");
   }
-  if (!draft.tokens_max && !draft.chat_tokens_max) first.tokens_max = kCompletionTokens;
+  if (!draft.most_tokens()) first.tokens_max = kCompletionTokens;
   if (draft.alternatives) first.top_logprobs = draft.alternatives;
   const GenerationInput common = first;
   call.inputs.assign(draft.prompts.size(), common);

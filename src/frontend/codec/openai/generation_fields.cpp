@@ -69,7 +69,7 @@ Status read_n_predict(ondemand::value value, std::string_view name, GenerationDr
   std::int64_t number = 0;
   CORTEX_RETURN_IF_ERROR(read_between(value, name, {-1, kIntMax}, number));
   if (number == 0) return field_error(name, "-1, or a whole number from 1");
-  draft.tokens_max = number < 0 ? 0 : static_cast<std::uint64_t>(number);
+  draft.predict_max = number < 0 ? 0 : static_cast<std::uint64_t>(number);
   return {};
 }
 
@@ -324,7 +324,7 @@ Status GenerationReader::finish() {
   SamplingSettings& sampling = input.sampling;
   sampling.top_p = std::max(sampling.top_p, std::numeric_limits<float>::min());  // 0: the first
   sampling.top_k = std::max(sampling.top_k, 0);
-  input.tokens_max = draft_.chat_tokens_max.value_or(draft_.tokens_max.value_or(0));
+  input.tokens_max = draft_.most_tokens().value_or(0);
   return {};
 }
 

@@ -21,6 +21,7 @@ struct GenerationDraft {
   std::vector<Prompt> prompts;                   // of a completion
   std::optional<std::uint64_t> tokens_max;       // `max_tokens`
   std::optional<std::uint64_t> chat_tokens_max;  // `max_completion_tokens`
+  std::optional<std::uint64_t> predict_max;      // `n_predict`; 0: to the end of the context
   std::optional<std::uint64_t> alternatives;     // `top_logprobs`, or `logprobs` of a completion
   bool logprobs = false;                         // of a chat
   bool echo = false;                             // of a completion
@@ -28,6 +29,12 @@ struct GenerationDraft {
   std::string_view format;  // the field that said what the answer must look like
   std::string template_arguments;
   std::string reasoning_effort;
+
+  // The first of the three that is given.
+  [[nodiscard]] std::optional<std::uint64_t> most_tokens() const {
+    if (chat_tokens_max) return chat_tokens_max;
+    return tokens_max ? tokens_max : predict_max;
+  }
 };
 
 // One field of a body. `name` is its own, for errors.

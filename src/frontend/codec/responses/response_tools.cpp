@@ -15,14 +15,6 @@ namespace ondemand = simdjson::ondemand;
 
 constexpr std::size_t kFunctionNameMax = 128;
 
-bool is_function_name(std::string_view name) {
-  if (name.empty() || name.size() > kFunctionNameMax) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-  });
-}
-
 Status refuse_type(const std::string& where, const std::string& type) {
   if (type.empty()) return missing_field(where + ".type");
   return unsupported_field(
@@ -52,7 +44,7 @@ Status add_function(ondemand::value value, const std::string& where, std::vector
   Tool tool;
   CORTEX_RETURN_IF_ERROR(read_function(value, where, type, tool));
   if (type != "function") return refuse_type(where, type);
-  if (!is_function_name(tool.name)) {
+  if (!is_tool_name(tool.name, kFunctionNameMax)) {
     return field_error(where + ".name", "1 to 128 letters, digits, underscores, dashes and dots");
   }
   const bool twice = std::any_of(tools.begin(), tools.end(), [&](const Tool& other) {

@@ -182,5 +182,47 @@ TEST(SequenceOverload, a_flood_of_one_key_has_hardly_anybody_else_refused) {
   EXPECT_LE(out.late, clients.size() / 5);
 }
 
+// Keeps so many requests of one key going.
+class Flood {
+ public:
+  Flood(SequenceDriver& driver, std::size_t clients) : driver_(driver), clients_(clients) {}
+
+  // A turn of everybody's.
+  void turn() {
+    std::erase_if(asked_, [](const auto& client) { return client->ended; });
+    while (asked_.size() < clients_) {
+      asked_.push_back(driver_.ask(sequence_request(prompt_of(70, ++number_), 64, "flood")));
+    }
+    driver_.step();
+  }
+
+ private:
+  SequenceDriver& driver_;
+  std::size_t clients_;
+  std::uint64_t number_ = 1000;
+  Clients asked_;
+};
+
+// The longest that somebody waits for a whole answer who asks one at a time beside a flood.
+Duration longest_beside(std::size_t flood_clients) {
+  SequenceDriver driver({{"step_us", "6500"}, {"row_us", "5100"}, {"cells", "16384"}});
+  Flood flood(driver, flood_clients);
+  Duration longest{};
+  for (std::uint64_t i = 0; i < 9; ++i) {
+    for (std::uint64_t turn = 0; flood_clients > 0 && turn < 200 + 7 * i; ++turn) flood.turn();
+    const auto polite = driver.ask(sequence_request(prompt_of(20, i), 16, "polite"));
+    while (!polite->ended) flood.turn();
+    longest = std::max(longest, polite->arrivals.back() - polite->request->arrival);
+  }
+  return longest;
+}
+
+// Two keys share the model: each has half of it. What else there is to wait for is the end of a
+// step.
+TEST(SequenceOverload, beside_a_flood_of_one_key_anothers_answer_takes_about_twice_as_long) {
+  const Duration alone = longest_beside(0);
+  EXPECT_LE(longest_beside(49), alone * 22 / 10) << "alone: " << alone.count() << " ns";
+}
+
 }  // namespace
 }  // namespace cortex::scheduler

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "scheduler/actions/actions.h"
@@ -60,18 +61,24 @@ struct Candidates {
   std::vector<double> weights;  // theirs
 };
 
+// What its flow has inside, by weight.
+double share_inside(const SequenceState& state, const Generation& generation) {
+  return static_cast<double>(state.slots_by_flow.at(generation.flow)) /
+         generation.request->principal.weight;
+}
+
+// In its level, who has least inside goes first: the prompt of somebody who asks one at a time is
+// not read behind those of a flood.
 void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& reading) {
   const bool oldest_first = state.steps % kOldestEvery == 0;
-  std::stable_sort(reading.begin(), reading.end(), [&](const auto* a, const auto* b) {
-    const Generation& left = *a->generation;
-    const Generation& right = *b->generation;
-    if (left.level != right.level) return left.level < right.level;
-    if (oldest_first) return a->order < b->order;
-    if (left.flow != right.flow) {
-      return state.queue.given(left.flow) < state.queue.given(right.flow);
-    }
-    return a->pending() < b->pending();
-  });
+  const auto place = [&](const LaneSequence* sequence) {
+    const Generation& generation = *sequence->generation;
+    const double inside = oldest_first ? 0 : share_inside(state, generation);
+    const double given = oldest_first ? 0 : state.queue.given(generation.flow);
+    const std::size_t last = oldest_first ? sequence->order : sequence->pending();
+    return std::tuple(generation.level, inside, given, last);
+  };
+  std::ranges::stable_sort(reading, {}, place);
 }
 
 std::size_t flow_number(Candidates& candidates, const Generation& generation) {

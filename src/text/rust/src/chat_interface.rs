@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The C interface of chat templates. Its contract is src/text/detail/cortex_chat.h.
 
-use crate::chat_template::{ChatTemplate, Conversation};
+use crate::chat_template::ChatTemplate;
+use crate::conversation::Conversation;
 use crate::interface::{boxed, guarded, prepare_process, Bytes, CText, Outcome};
 
 #[repr(C)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a template does with what it is given, found out by rendering small conversations.
 
-use crate::chat_template::{Capabilities, ChatTemplate, Conversation, Form};
+use crate::conversation::{Capabilities, Conversation, Form};
 
 const SYSTEM: &str = r#"{"role": "system", "content": "<System Needle>"}"#;
 const USER: &str = r#"{"role": "user", "content": "<User Needle>"}"#;
@@ -13,12 +13,45 @@ const TOOLS: &str = r#"[{"type": "function", "function": {"name": "tool_needle",
     "parameters": {"type": "object", "properties": {"argument_needle": {"type": "string", "description": "What."}},
     "required": ["argument_needle"]}}}]"#;
 
-struct Probe<'a> {
-    template: &'a ChatTemplate,
+/// `render`: what the template makes of a conversation in a form; none where it refuses.
+pub struct Probe<Render> {
+    render: Render,
     form: Form,
 }
 
-impl Probe<'_> {
+impl<Render: Fn(&Conversation, Form) -> Option<String>> Probe<Render> {
+    pub fn new(render: Render) -> Self {
+        Self { render, form: Form::default() }
+    }
+
+    /// The form that the template wants.
+    pub fn form(&mut self) -> Form {
+        self.form.parts = !self.writes(&[USER], "<User Needle>");
+        if self.form.parts && !self.writes(&[USER], "<User Needle>") {
+            self.form.parts = false;
+        }
+        let ways = [(false, false), (false, true), (true, false), (true, true)];
+        for (text_arguments, no_empty_content) in ways {
+            self.form = Form { text_arguments, no_empty_content, ..self.form };
+            if self.writes_calls() {
+                return self.form;
+            }
+        }
+        self.form = Form { text_arguments: false, no_empty_content: false, ..self.form };
+        self.form
+    }
+
+    /// What the template does in the form that was found.
+    pub fn capabilities(&self) -> Capabilities {
+        let thinks = |on: &str| self.text(&[USER], "", &format!(r#"{{"enable_thinking": {on}}}"#));
+        Capabilities {
+            tools: self.text(&[USER], TOOLS, "").is_some_and(|text| text.contains("tool_needle")),
+            tool_calls: self.writes_calls(),
+            system_role: self.writes(&[SYSTEM, USER], "<System Needle>"),
+            thinking: thinks("true") != thinks("false"),
+        }
+    }
+
     fn text(&self, messages: &[&str], tools: &str, arguments: &str) -> Option<String> {
         let conversation = Conversation {
             messages: &format!("[{}]", messages.join(",")),
@@ -28,7 +61,7 @@ impl Probe<'_> {
             add_generation_prompt: true,
             continue_last: false,
         };
-        self.template.render_in(&conversation, self.form).ok()
+        (self.render)(&conversation, self.form)
     }
 
     fn writes(&self, messages: &[&str], needle: &str) -> bool {
@@ -43,32 +76,5 @@ impl Probe<'_> {
         // An object written where text was wanted, and text that was quoted once more.
         let miswritten = more("{'argument_needle'") || more("{\\\"argument_needle");
         more("tool_needle") && more("argument_needle") && !miswritten
-    }
-}
-
-pub fn form(template: &ChatTemplate) -> Form {
-    let mut probe = Probe { template, form: Form::default() };
-    probe.form.parts = !probe.writes(&[USER], "<User Needle>");
-    if probe.form.parts && !probe.writes(&[USER], "<User Needle>") {
-        probe.form.parts = false;
-    }
-    let ways = [(false, false), (false, true), (true, false), (true, true)];
-    for (text_arguments, no_empty_content) in ways {
-        probe.form = Form { text_arguments, no_empty_content, ..probe.form };
-        if probe.writes_calls() {
-            return probe.form;
-        }
-    }
-    Form { text_arguments: false, no_empty_content: false, ..probe.form }
-}
-
-pub fn capabilities(template: &ChatTemplate, form: Form) -> Capabilities {
-    let probe = Probe { template, form };
-    let thinks = |on: &str| probe.text(&[USER], "", &format!(r#"{{"enable_thinking": {on}}}"#));
-    Capabilities {
-        tools: probe.text(&[USER], TOOLS, "").is_some_and(|text| text.contains("tool_needle")),
-        tool_calls: probe.writes_calls(),
-        system_role: probe.writes(&[SYSTEM, USER], "<System Needle>"),
-        thinking: thinks("true") != thinks("false"),
     }
 }

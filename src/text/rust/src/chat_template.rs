@@ -2,7 +2,8 @@
 //! A model's chat template, rendered as the transformers library renders it: the same settings of Jinja, the same
 //! functions beside it, values written as Python writes them.
 
-use crate::chat_probe;
+use crate::chat_probe::Probe;
+use crate::conversation::{Capabilities, Conversation, Form};
 use crate::interface::Fault;
 use crate::python::{self, JsonStyle};
 use minijinja::value::{from_args, Kwargs, Value};
@@ -20,35 +21,6 @@ const PROBE_STEPS_MAX: u64 = 200_000;
 /// Macros that call each other. The stack of any thread of the house has room for it.
 const RECURSION_MAX: usize = 200;
 const DATE_BYTES_MAX: usize = 1024;
-
-/// What the template does with what it is given.
-#[derive(Clone, Copy, Default)]
-pub struct Capabilities {
-    pub tools: bool,
-    pub tool_calls: bool,
-    pub system_role: bool,
-    pub thinking: bool,
-}
-
-/// How the template wants messages, where templates differ.
-#[derive(Clone, Copy, Default)]
-pub struct Form {
-    /// Arguments of calls are JSON text, as in OpenAI's API, not objects.
-    pub text_arguments: bool,
-    /// A message that is nothing but calls has no content, not an empty one.
-    pub no_empty_content: bool,
-    /// Content is a list of parts.
-    pub parts: bool,
-}
-
-pub struct Conversation<'a> {
-    pub messages: &'a str,
-    pub tools: &'a str,
-    pub arguments: &'a str,
-    pub now: i64,
-    pub add_generation_prompt: bool,
-    pub continue_last: bool,
-}
 
 pub struct ChatTemplate {
     environment: Environment<'static>,
@@ -85,8 +57,10 @@ impl ChatTemplate {
             form: Form::default(),
             capabilities: Capabilities::default(),
         };
-        made.form = chat_probe::form(&made);
-        made.capabilities = chat_probe::capabilities(&made, made.form);
+        let mut probe = Probe::new(|conversation, form| made.render_in(conversation, form).ok());
+        let form = probe.form();
+        let capabilities = probe.capabilities();
+        (made.form, made.capabilities) = (form, capabilities);
         made.environment.set_fuel(Some(STEPS_MAX));
         Ok(made)
     }
@@ -99,7 +73,7 @@ impl ChatTemplate {
         self.render_in(conversation, self.form)
     }
 
-    pub fn render_in(&self, conversation: &Conversation, form: Form) -> Result<String, Fault> {
+    fn render_in(&self, conversation: &Conversation, form: Form) -> Result<String, Fault> {
         let mut messages = match parsed(conversation.messages, "the messages")? {
             serde_json::Value::Array(messages) => messages,
             _ => return Err(Fault::Failed("the messages are no JSON array".into())),

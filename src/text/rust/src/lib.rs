@@ -7,6 +7,7 @@ mod char_table;
 mod chat_interface;
 mod chat_probe;
 mod chat_template;
+mod conversation;
 mod frame;
 mod grammar;
 mod grammar_interface;

@@ -90,7 +90,7 @@ Status sync_folder(const DiskCalls& calls, const std::filesystem::path& folder) 
 Status append_file(const DiskCalls& calls, const File& from, const File& to) {
   loff_t done = 0;
   while (true) {
-    const ssize_t copied = ::copy_file_range(from.get(), &done, to.get(), nullptr, 1 << 30, 0);
+    const ssize_t copied = calls.copy(from.get(), &done, to.get(), nullptr, 1 << 30, 0);
     if (copied == 0) return {};
     if (copied > 0) continue;
     if (errno == EINTR) continue;

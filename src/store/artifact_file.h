@@ -21,6 +21,7 @@ struct DiskCalls {
   ssize_t (*write)(int, const void*, std::size_t) = ::write;
   int (*sync)(int) = ::fsync;
   int (*link)(const char*, const char*) = ::link;
+  ssize_t (*copy)(int, off_t*, int, off_t*, std::size_t, unsigned) = ::copy_file_range;
 };
 
 // The Status of a call that failed with `error`: a full disk or a reached file size is

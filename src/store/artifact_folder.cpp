@@ -12,9 +12,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -34,11 +36,17 @@ constexpr std::uint64_t kWriteBackBytes = 8 * 1024 * 1024;
 constexpr std::size_t kWindowBytes = 1024 * 1024;
 constexpr mode_t kBlobMode = 0444;
 
+// Of blobs whose digests begin with the same two digits.
+constexpr std::size_t kShelves = 256;
+
 struct Folder {
   fs::path root;
   fs::path incoming;
   fs::path blobs;
   DiskCalls calls;
+  // Shelves whose names survive a power cut.
+  std::unique_ptr<std::array<std::atomic<bool>, kShelves>> durable =
+      std::make_unique<std::array<std::atomic<bool>, kShelves>>();
 
   [[nodiscard]] fs::path shelf(const std::string& digest) const {
     return blobs / digest.substr(0, 2);
@@ -93,6 +101,21 @@ Status ensure_folder(const DiskCalls& calls, const fs::path& folder) {
   return disk_error("make a folder", errno);
 }
 
+// The same for the shelf of a blob. One that is there is no less in need of it: whoever made it may
+// not have come to the sync, or be on the way to it.
+Status ensure_shelf(const Folder& folder, const std::string& digest) {
+  std::atomic<bool>& durable = folder.durable->at(std::stoul(digest.substr(0, 2), nullptr, 16));
+  if (::mkdir(folder.shelf(digest).c_str(), 0755) == 0) {
+    durable = false;
+  } else if (errno != EEXIST) {
+    return disk_error("make a folder", errno);
+  }
+  if (durable) return {};
+  CORTEX_RETURN_IF_ERROR(sync_folder(folder.calls, folder.blobs));
+  durable = true;
+  return {};
+}
+
 // The time of the last change of the inode, since that of the content is what watchers of files
 // linked to a blob look at.
 Status make_young(const fs::path& place) {
@@ -133,7 +156,7 @@ class FolderWriter final : public BlobWriter {
   Result<Blob> finish() override {
     if (folder_.calls.sync(file_.get()) != 0) return disk_error("sync", errno);
     Blob blob{digest_.finish(), size_};
-    CORTEX_RETURN_IF_ERROR(ensure_folder(folder_.calls, folder_.shelf(blob.digest)));
+    CORTEX_RETURN_IF_ERROR(ensure_shelf(folder_, blob.digest));
     CORTEX_RETURN_IF_ERROR(publish(folder_.place(blob.digest)));
     discard();
     // Also for a blob that was there: whoever put it there may not have come this far.
@@ -284,9 +307,9 @@ std::vector<std::string> digests_in(const fs::path& shelf, std::string_view afte
 Result<std::vector<StoredBlob>> ArtifactFolder::list(std::string_view after, std::size_t limit) {
   std::vector<StoredBlob> out;
   const std::string first(after.substr(0, 2));
-  for (int prefix = 0; prefix < 256; ++prefix) {
-    std::array<char, 3> shelf{};
-    std::snprintf(shelf.data(), shelf.size(), "%02x", prefix);
+  for (std::size_t prefix = 0; prefix < kShelves; ++prefix) {
+    std::array<char, 4> shelf{};
+    std::snprintf(shelf.data(), shelf.size(), "%02hhx", static_cast<unsigned char>(prefix));
     if (shelf.data() < first) continue;
     for (std::string& name : digests_in(folder_.blobs / shelf.data(), after)) {
       if (out.size() == limit) return out;
@@ -351,7 +374,9 @@ Status make_folders(const Folder& folder) {
 Result<std::unique_ptr<ArtifactStore>> open_artifact_folder(
     const fs::path& folder, const DiskCalls& calls
 ) {
-  Folder made{folder, folder / "incoming", folder / "sha256", calls};
+  Folder made{
+      .root = folder, .incoming = folder / "incoming", .blobs = folder / "sha256", .calls = calls
+  };
   CORTEX_RETURN_IF_ERROR(make_folders(made));
   (void)remove_dead_uploads(made.incoming);
   return std::unique_ptr<ArtifactStore>(std::make_unique<ArtifactFolder>(std::move(made)));

@@ -5,11 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -206,43 +211,147 @@ bool fails_now() {
   return true;
 }
 
-TEST_F(ArtifactFolder, a_disk_that_fails_at_any_call_leaves_nothing_of_the_upload) {
-  const std::string text(100'000, 'x');
-  for (const auto& [error, code] :
-       {std::pair(ENOSPC, Code::kResourceExhausted),
-        std::pair(EDQUOT, Code::kResourceExhausted),
-        std::pair(EFBIG, Code::kResourceExhausted),
-        std::pair(EIO, Code::kDataLoss)}) {
-    failure = error;
-    bool succeeded = false;
-    for (int allowed = 0; !succeeded; ++allowed) {
-      ASSERT_LT(allowed, 20);
-      calls_left = 1 << 20;
-      DiskCalls calls;
-      calls.write = [](int file, const void* bytes, std::size_t size) -> ssize_t {
-        // Short writes, as a disk that runs full makes them.
-        return fails_now() ? -1 : ::write(file, bytes, std::min<std::size_t>(size, 30'000));
-      };
-      calls.sync = [](int file) { return fails_now() ? -1 : ::fsync(file); };
-      calls.link = [](const char* a, const char* b) { return fails_now() ? -1 : ::link(a, b); };
-      reopen(calls);
-      calls_left = allowed;
-      const auto blob = put(text);
-      calls_left = 1 << 20;
-      succeeded = blob.ok();
-      EXPECT_EQ(files_in(incoming()), 0U);
-      if (succeeded) {
-        EXPECT_TRUE(check_blob(*store_, *blob).ok());
-        EXPECT_TRUE(store_->remove(blob->digest, {}).value());
-        continue;
+// Folders whose names and files that were synced well.
+std::set<fs::path> synced;
+
+int sync_and_note(int file) {
+  if (fails_now()) return -1;
+  const int result = ::fsync(file);
+  if (result == 0) synced.insert(fs::read_symlink("/proc/self/fd/" + std::to_string(file)));
+  return result;
+}
+
+// Short writes, as a disk that runs full makes them; copies in the kernel, too, where it can.
+DiskCalls failing_calls(bool kernel_copies = true) {
+  DiskCalls calls;
+  calls.write = [](int file, const void* bytes, std::size_t size) -> ssize_t {
+    return fails_now() ? -1 : ::write(file, bytes, std::min<std::size_t>(size, 30'000));
+  };
+  calls.sync = sync_and_note;
+  calls.link = [](const char* a, const char* b) {
+    if (fails_now()) return -1;
+    if (std::string_view(b).find("/sha256/") != std::string_view::npos) return ::link(a, b);
+    errno = EXDEV;  // out of the store there is no way but a copy
+    return -1;
+  };
+  calls.copy = [](int from, off_t* at, int to, off_t* into, std::size_t size, unsigned flags) {
+    if (fails_now()) return ssize_t{-1};
+    return ::copy_file_range(from, at, to, into, std::min<std::size_t>(size, 30'000), flags);
+  };
+  if (!kernel_copies) {
+    calls.copy = [](int, off_t*, int, off_t*, std::size_t, unsigned) -> ssize_t {
+      errno = EXDEV;
+      return -1;
+    };
+  }
+  return calls;
+}
+
+constexpr std::array kFailures = {
+    std::pair(ENOSPC, Code::kResourceExhausted),
+    std::pair(EDQUOT, Code::kResourceExhausted),
+    std::pair(EFBIG, Code::kResourceExhausted),
+    std::pair(EIO, Code::kDataLoss)
+};
+
+// Lets the first call to the disk fail, then the second and so on, until `work` comes through.
+// Behind every failure: what `look` expects, and then the same work once more, which succeeds.
+struct Failing {
+  std::function<Status()> work;
+  std::function<void()> look;  // behind a failure and the work that followed it
+  std::function<void()> undo;  // what the work did
+  int least = 1;               // calls that it takes
+
+  void run() const {
+    for (const auto& [error, code] : kFailures) {
+      failure = error;
+      for (int allowed = 0;; ++allowed) {
+        ASSERT_LT(allowed, 40);
+        calls_left = allowed;
+        const Status first = work();
+        calls_left = 1 << 20;
+        look();
+        if (first.ok()) {
+          EXPECT_GE(allowed, least);
+          undo();
+          break;
+        }
+        EXPECT_EQ(first.code(), code) << allowed;
+        const Status again = work();
+        EXPECT_TRUE(again.ok()) << allowed << ": " << again.to_string();
+        look();
+        undo();
       }
-      EXPECT_EQ(blob.status().code(), code);
-      // The last call syncs the folder: the name is there then, and it is whole.
-      const Blob whole{digest_of(text), text.size()};
+    }
+  }
+};
+
+TEST_F(ArtifactFolder, an_upload_that_fails_at_any_call_leaves_nothing_and_is_done_again) {
+  const std::string text(100'000, 'x');
+  const Blob whole{digest_of(text), text.size()};
+  const fs::path shelf = blobs() / whole.digest.substr(0, 2);
+  calls_left = 1 << 20;
+  Failing failing;
+  failing.work = [&] { return put(text).status(); };
+  failing.look = [&] {
+    EXPECT_EQ(files_in(incoming()), 0U);
+    // The last call syncs the folder: the name is there then, and it is whole.
+    const Status there = check_blob(*store_, whole);
+    EXPECT_TRUE(there.ok() || there.code() == Code::kNotFound);
+  };
+  failing.undo = [&] {
+    EXPECT_TRUE(check_blob(*store_, whole).ok());
+    EXPECT_TRUE(synced.contains(shelf)) << "the name of the blob";
+    EXPECT_TRUE(synced.contains(blobs())) << "the name of its folder";
+    EXPECT_TRUE(store_->remove(whole.digest, {}).value());
+    fs::remove(shelf);
+    reopen(failing_calls());
+    synced.clear();
+  };
+  failing.least = 7;
+  reopen(failing_calls());
+  synced.clear();
+  failing.run();
+}
+
+TEST_F(ArtifactFolder, a_join_that_fails_at_any_call_leaves_nothing_and_is_done_again) {
+  const std::string text(70'000, 'p');
+  const std::vector<Blob> parts{*put(text), *put("and "), *put(text)};
+  const Blob whole{digest_of(text + "and " + text), 2 * text.size() + 4};
+  for (const bool kernel_copies : {true, false}) {
+    calls_left = 1 << 20;
+    reopen(failing_calls(kernel_copies));
+    Failing failing;
+    failing.work = [&] { return store_->join(parts).status(); };
+    failing.look = [&] {
+      EXPECT_EQ(files_in(incoming()), 0U);
       const Status there = check_blob(*store_, whole);
       EXPECT_TRUE(there.ok() || there.code() == Code::kNotFound);
+    };
+    failing.undo = [&] {
+      EXPECT_TRUE(check_blob(*store_, whole).ok());
       EXPECT_TRUE(store_->remove(whole.digest, {}).value());
-    }
+    };
+    failing.least = 7;
+    failing.run();
+  }
+}
+
+TEST_F(ArtifactFolder, a_copy_that_fails_at_any_call_leaves_nothing_and_is_done_again) {
+  const std::string text(100'000, 'm');
+  const std::string digest = put(text)->digest;
+  const fs::path to = folder_ / "model.onnx";
+  for (const bool kernel_copies : {true, false}) {
+    calls_left = 1 << 20;
+    reopen(failing_calls(kernel_copies));
+    Failing failing;
+    failing.work = [&] { return store_->materialise(digest, to); };
+    failing.look = [&] {
+      EXPECT_TRUE(!fs::exists(to) || text_of_file(to) == text) << "half a file";
+    };
+    failing.undo = [&] { EXPECT_TRUE(fs::remove(to)); };
+    failing.least = 5;
+    failing.run();
   }
 }
 

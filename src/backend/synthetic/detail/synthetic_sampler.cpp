@@ -56,6 +56,9 @@ SyntheticSampler::SyntheticSampler(SamplingSettings settings, std::uint64_t seed
 void SyntheticSampler::accept(Token token) { accepted_.push_back(token); }
 
 void SyntheticSampler::penalise(std::vector<double>& logits) const {
+  const bool neutral = settings_.repeat_penalty == 1 && settings_.presence_penalty == 0 &&
+                       settings_.frequency_penalty == 0;
+  if (neutral) return;
   const std::size_t window =
       settings_.penalty_last < 0
           ? accepted_.size()

@@ -585,7 +585,7 @@ std::map<std::string, double> tokens_under_load(
   std::map<std::string, std::vector<std::shared_ptr<SequenceClient>>> clients;
   std::map<std::string, double> tokens;
   std::uint64_t number = 0;
-  for (int step = 0; step < 4000; ++step) {
+  for (int step = 0; step < 2000; ++step) {
     for (const auto& [key, weight] : weights) {
       auto& own = clients[key];
       std::erase_if(own, [&](const auto& client) {

@@ -19,7 +19,7 @@ from server import Server  # noqa: E402
 
 WARM_UP, SWAPS, CLIENTS = 60, 200, 4
 GROWTH_KIB_MAX = 8 << 10
-ADAPTER_BYTES = 256 << 10
+ADAPTER_BYTES = 64 << 10  # so many as swaps are more than may grow
 
 
 class Client:

@@ -85,13 +85,20 @@ def requests(texts):
             yield {"text": first, "second": second, "length_max": length, "special": special}
 
 
-def expected(tokenizer, request, count):
+def expected(tokenizer, request, counts):
+    """What the package says; `counts` remembers the whole length of texts, which costs as much as all the rest."""
     tokenizer.no_truncation()
+    text = request["text"]
+    is_whole = not request["length_max"] and request["special"] and "second" not in request
+    if not is_whole and text not in counts:
+        counts[text] = len(tokenizer.encode(text).ids)
     if request["length_max"]:
         tokenizer.enable_truncation(request["length_max"])
-    encoding = tokenizer.encode(request["text"], request.get("second"), add_special_tokens=request["special"])
+    encoding = tokenizer.encode(text, request.get("second"), add_special_tokens=request["special"])
+    if is_whole:
+        counts[text] = len(encoding.ids)
     return {"ids": encoding.ids, "type_ids": encoding.type_ids, "truncated": bool(encoding.overflowing),
-            "count": count, "decoded": tokenizer.decode(encoding.ids, skip_special_tokens=True)}
+            "count": counts[text], "decoded": tokenizer.decode(encoding.ids, skip_special_tokens=True)}
 
 
 def compare(name, program, file, tokenizer, texts):
@@ -106,11 +113,7 @@ def compare(name, program, file, tokenizer, texts):
     tokenizer.no_padding()
     counts, wrong = {}, 0
     for request, answer in zip(asked, answers):
-        text = request["text"]
-        if text not in counts:
-            tokenizer.no_truncation()
-            counts[text] = len(tokenizer.encode(text).ids)
-        want = expected(tokenizer, request, counts[text])
+        want = expected(tokenizer, request, counts)
         if answer != want:
             wrong += 1
             if wrong <= 3:

@@ -121,32 +121,32 @@ Layer layer_of(
   return out;
 }
 
-// softmax(scale * q * k) * v in double.
-double defined(const Layer& layer, std::size_t row, std::size_t head, std::size_t at) {
+// softmax(scale * q * k) * v in double: one row's whole head.
+std::vector<double> defined(const Layer& layer, std::size_t row, std::size_t head) {
   const std::size_t key_head = head / layer.group;
+  const float* const query = &layer.query[(row * layer.heads() + head) * layer.key_size];
   std::vector<double> scores;
-  std::vector<double> values;
+  std::vector<const float*> values;
   for (std::size_t i = 0; i < layer.list.size(); ++i) {
     if (!layer.sees[row][i]) continue;
     const std::size_t place = static_cast<std::size_t>(layer.list[i]) * layer.key_heads + key_head;
+    const float* const key = &layer.key[place * layer.key_size];
     double score = 0;
-    for (std::size_t d = 0; d < layer.key_size; ++d) {
-      score += static_cast<double>(layer.query[(row * layer.heads() + head) * layer.key_size + d]) *
-               static_cast<double>(layer.key[place * layer.key_size + d]);
-    }
+    for (std::size_t d = 0; d < layer.key_size; ++d) score += double{query[d]} * double{key[d]};
     scores.push_back(score * static_cast<double>(layer.scale));
-    values.push_back(static_cast<double>(layer.value[place * layer.value_size + at]));
+    values.push_back(&layer.value[place * layer.value_size]);
   }
-  if (scores.empty()) return 0;
+  std::vector<double> out(layer.value_size);
+  if (scores.empty()) return out;
   const double most = *std::ranges::max_element(scores);
   double total = 0;
-  double sum = 0;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const double weight = std::exp(scores[i] - most);
     total += weight;
-    sum += weight * values[i];
+    for (std::size_t at = 0; at < out.size(); ++at) out[at] += weight * double{values[i][at]};
   }
-  return sum / total;
+  for (double& number : out) number /= total;
+  return out;
 }
 
 void expect_defined(AttentionKernel kernel, Layer& layer) {
@@ -163,9 +163,10 @@ void expect_defined(AttentionKernel kernel, Layer& layer) {
   }
   for (std::size_t row = 0; row < layer.rows; ++row) {
     for (std::size_t head = 0; head < layer.heads(); ++head) {
-      for (std::size_t i = 0; i < layer.value_size; i += 5) {
+      const std::vector<double> expected = defined(layer, row, head);
+      for (std::size_t i = 0; i < layer.value_size; ++i) {
         const double got = layer.out[(row * layer.heads() + head) * layer.value_size + i];
-        ASSERT_NEAR(got, defined(layer, row, head, i), 1e-4) << row << ' ' << head << ' ' << i;
+        ASSERT_NEAR(got, expected[i], 1e-4) << row << ' ' << head << ' ' << i;
       }
     }
   }

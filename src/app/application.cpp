@@ -24,6 +24,7 @@
 #include "frontend/codec/adapters/adapter_codec.h"
 #include "frontend/codec/admin/admin_codec.h"
 #include "frontend/codec/anthropic/anthropic_codec.h"
+#include "frontend/codec/json_depth.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/mlflow/webhook_events.h"
 #include "frontend/codec/oip/oip_codec.h"
@@ -76,6 +77,7 @@ Application::~Application() { stop(); }
 Result<std::unique_ptr<Application>> Application::make(
     const config::Settings& settings, const std::string& program
 ) {
+  frontend::set_json_depth_max(static_cast<int>(settings.limits.json_depth));
   std::unique_ptr<Application> app(new Application(settings));
   CORTEX_RETURN_IF_ERROR(app->build_keys());
   CORTEX_RETURN_IF_ERROR(app->build_storage());

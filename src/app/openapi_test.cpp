@@ -168,6 +168,24 @@ TEST_F(OpenApiTest, describes_every_route_once_and_nothing_else) {
   }
 }
 
+TEST_F(OpenApiTest, every_change_of_the_registry_may_be_asked_for_once) {
+  std::size_t changes = 0;
+  for (const auto& path : paths_) {
+    for (const auto& operation : path.value().as_object()) {
+      const json::object& said = operation.value().as_object();
+      const bool registry = std::string_view(path.key()).starts_with("/api/v2/registry/");
+      if (!registry || operation.key() != "post" || said.at("x-scope") != "admin") continue;
+      ++changes;
+      const auto names_key = [](const json::value& one) {
+        const json::value* const name = one.as_object().if_contains("name");
+        return name != nullptr && *name == "Idempotency-Key";
+      };
+      EXPECT_TRUE(std::ranges::any_of(said.at("parameters").as_array(), names_key)) << path.key();
+    }
+  }
+  EXPECT_GT(changes, 0u);
+}
+
 TEST_F(OpenApiTest, what_is_not_described_is_another_address_of_what_is) {
   using Meaning = std::tuple<std::string_view, Method, std::string_view, std::string_view, Scope>;
   const auto meaning_of = [](const Api& api, const Route& route) {

@@ -28,6 +28,7 @@ struct LimitSettings {
   std::uint64_t header_bytes = 16ull << 10;
   std::uint64_t body_bytes = 64ull << 20;
   std::uint64_t body_bytes_total = 1ull << 30;
+  std::uint64_t json_depth = 64;
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds write_timeout{30'000};

@@ -111,6 +111,7 @@ Admission Gate::answer_options(const HttpRequest& request, const RequestHead& he
   RouteMatch match = routes_.match(Method::kOptions, head.raw_path);
   Admission admission;
   admission.api = match.api;
+  admission.pattern = match.pattern;
   const bool known = match.kind == RouteMatch::Kind::kNoSuchMethod || head.raw_path == "*";
   if (!known) {
     admission.fault = fault_of(match, request);

@@ -15,11 +15,6 @@
 
 namespace cortex::frontend {
 
-// How long the caller will wait, in milliseconds; 0 is no bound. Envoy, and what is built on it,
-// sends it with every request whose route has a timeout. It counts for routes that run models.
-inline constexpr std::string_view kTimeoutHeader = "x-envoy-expected-rq-timeout-ms";
-inline constexpr std::uint64_t kTimeoutMsMax = 999'999'999;
-
 // What the header alone decides about a request. Exactly one of the three is set.
 struct Admission {
   const Route* route = nullptr;     // it may run; path values and principal are in the request

@@ -238,6 +238,7 @@ std::string Connection::make_head(
   frame.date = loop_->date();
   frame.request_id = state.request.id;
   frame.cors_origin = cors_origin(options.cors_origins, state.request);
+  frame.by_origin = !options.cors_origins.empty();
   std::vector<std::pair<std::string_view, std::string>> limits;
   const QuotaGate* const quotas = loop_->server().quotas;
   // A principal without scopes is nobody: it was not asked who it is, or it did not say.

@@ -20,6 +20,11 @@
 
 namespace cortex::frontend {
 
+// How long the caller will wait, in milliseconds; 0 is no bound. Envoy, and what is built on it,
+// sends it with every request whose route has a timeout. It counts for routes that run models.
+inline constexpr std::string_view kTimeoutHeader = "x-envoy-expected-rq-timeout-ms";
+inline constexpr std::uint64_t kTimeoutMsMax = 999'999'999;
+
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
 
 // One request as it came, free of the HTTP library's types. Valid as long as its Exchange.

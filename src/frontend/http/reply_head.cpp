@@ -105,7 +105,6 @@ void append_cors(std::string& out, std::string_view origin) {
       "inference-header-content-length, x-ratelimit-limit-requests, "
       "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
       "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens\r\n"
-      "Vary: Origin\r\n"
   );
 }
 
@@ -136,6 +135,7 @@ void append_reply_head(std::string& out, const HttpReply& reply, const ReplyFram
   if (!frame.date.empty()) append_field(out, "Date", frame.date);
   if (!frame.server.empty()) append_field(out, "Server", frame.server);
   if (!frame.cors_origin.empty()) append_cors(out, frame.cors_origin);
+  if (frame.by_origin) out.append("Vary: Origin\r\n");
   if (frame.close) {
     out.append("Connection: close\r\n");
   } else if (frame.http10) {

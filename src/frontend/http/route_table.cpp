@@ -171,6 +171,13 @@ std::string allowed_methods(const Node& node) {
   return allow;
 }
 
+// REQUIRES: node.has_routes().
+const Entry& first_entry(const Node& node) {
+  return *std::find_if(node.entries.begin(), node.entries.end(), [](const Entry& entry) {
+    return entry.route != nullptr;
+  });
+}
+
 const Entry& entry_for(const Node& node, Method method) {
   const Entry& own = node.entries[static_cast<std::size_t>(method)];
   if (own.route != nullptr || method != Method::kHead) return own;
@@ -224,6 +231,7 @@ RouteMatch RouteTable::match(Method method, std::string_view path) const {
   if (entry.route == nullptr) {
     match.kind = RouteMatch::Kind::kNoSuchMethod;
     match.allow = allowed_methods(*walk.found);
+    match.pattern = first_entry(*walk.found).pattern;
     return match;
   }
   match.kind = RouteMatch::Kind::kFound;

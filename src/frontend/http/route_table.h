@@ -18,7 +18,8 @@ struct RouteMatch {
   enum class Kind { kFound, kNoSuchPath, kNoSuchMethod, kBadPath };
   Kind kind = Kind::kNoSuchPath;
   const Route* route = nullptr;  // set when found
-  std::string_view pattern;      // with the mount point; lives as long as the table
+  // With the mount point; lives as long as the table. Of kNoSuchMethod that of another method.
+  std::string_view pattern;
   const Api* api =
       nullptr;        // the route's; else the one that owns the longest known prefix, or null
   std::string allow;  // for kNoSuchMethod and OPTIONS: "GET, HEAD, OPTIONS"

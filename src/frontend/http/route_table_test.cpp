@@ -98,6 +98,7 @@ TEST(RouteTable, a_wrong_method_names_the_allowed_ones) {
   EXPECT_EQ(get.kind, Kind::kNoSuchMethod);
   EXPECT_EQ(get.allow, "GET, HEAD, OPTIONS");
   EXPECT_EQ(get.api->name, "oip");
+  EXPECT_EQ(get.pattern, "/v2/models/{model}") << "for the record";
   EXPECT_EQ(routes.match(Method::kGet, "/v2/models/m/infer").allow, "POST, OPTIONS");
 }
 

@@ -221,6 +221,21 @@ TEST(HttpServer, options_names_the_methods_and_cors_only_allowed_origins) {
   EXPECT_EQ(client.read_answer().header("access-control-allow-origin"), "");
 }
 
+TEST(HttpServer, caches_keep_answers_to_one_origin_from_others_where_origins_matter) {
+  HttpServerOptions options;
+  options.cors_origins = {"http://good"};
+  TestServer listed(options);
+  TestClient client(listed.port());
+  for (const char* origin : {"Origin: http://good\r\n", "Origin: http://bad\r\n", ""}) {
+    client.send(get("/hello", origin));
+    EXPECT_EQ(client.read_answer().header("vary"), "Origin") << origin;
+  }
+  TestServer closed;
+  TestClient other(closed.port());
+  other.send(get("/hello", "Origin: http://good\r\n"));
+  EXPECT_EQ(other.read_answer().header("vary"), "");
+}
+
 TEST(HttpServer, refuses_changes_that_a_page_of_another_origin_asks_for) {
   HttpServerOptions options;
   options.cors_origins = {"http://good"};
@@ -345,6 +360,22 @@ TEST(HttpServer, every_exchange_leaves_one_record) {
   EXPECT_EQ(records[1].http_status, 404);
   EXPECT_EQ(records[2].route, "");
   EXPECT_EQ(records[2].http_status, 400);
+}
+
+TEST(HttpServer, a_wrong_method_is_recorded_with_the_route_of_its_path) {
+  TestServer server;
+  TestClient client(server.port());
+  client.send(post("/m/abc", "x"));
+  EXPECT_EQ(client.read_answer().status, 405);
+  client.send("OPTIONS /m/abc HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 204);
+  const auto records = server.records().wait_for(2);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].api, "test");
+  EXPECT_EQ(records[0].route, "/m/{name}");
+  EXPECT_EQ(records[0].method, "POST");
+  EXPECT_EQ(records[0].http_status, 405);
+  EXPECT_EQ(records[1].route, "/m/{name}");
 }
 
 TEST(HttpServer, over_the_connection_limit_a_client_gets_a_503) {

@@ -104,6 +104,43 @@ std::string path_of(const Api& api, const Route& route) {
   return out;
 }
 
+// Headers that mean the same on many routes.
+constexpr RouteParameter kIdHeader{
+    "x-request-id",
+    "header",
+    "The id of the request in the answer and in the server's log; a new one without it.",
+    R"({"type":"string"})"
+};
+constexpr RouteParameter kWorkspaceHeader{
+    "X-MLFLOW-WORKSPACE",
+    "header",
+    "The workspace whose things are meant; the key's without it.",
+    R"({"type":"string"})"
+};
+constexpr RouteParameter kWaitHeader{
+    kTimeoutHeader,
+    "header",
+    "Milliseconds from its arrival for which the answer is wanted; 0: no bound.",
+    R"({"type":"integer","minimum":0,"maximum":999999999,"default":0})"
+};
+constexpr const RouteParameter* kCommonHeaders[] = {&kIdHeader, &kWorkspaceHeader, &kWaitHeader};
+
+// As the gate reads them.
+bool reads_header(const Route& route, const RouteParameter& header) {
+  if (&header == &kIdHeader) return true;
+  return &header == &kWaitHeader ? route.scope == Scope::kInfer : route.scope != Scope::kNone;
+}
+
+json::object parameter_of(const RouteParameter& parameter) {
+  return {
+      {"name", parameter.name},
+      {"in", parameter.in},
+      {"required", false},
+      {"description", parameter.description},
+      {"schema", parse_text(parameter.schema)},
+  };
+}
+
 void append_path_parameters(json::array& out, std::string_view pattern) {
   for (auto open = pattern.find('{'); open != std::string_view::npos;
        open = pattern.find('{', open + 1)) {
@@ -130,14 +167,10 @@ json::array parameters_of(const Names& names, const Route& route, const std::str
         {"schema", {{"type", "integer"}, {"minimum", 0}}},
     });
   }
-  for (const RouteParameter& parameter : route.parameters) {
-    out.push_back({
-        {"name", parameter.name},
-        {"in", parameter.in},
-        {"required", false},
-        {"description", parameter.description},
-        {"schema", parse_text(parameter.schema)},
-    });
+  for (const RouteParameter& parameter : route.parameters) out.push_back(parameter_of(parameter));
+  for (const RouteParameter* header : kCommonHeaders) {
+    if (!reads_header(route, *header)) continue;
+    out.push_back(json::object{{"$ref", "#/components/parameters/" + std::string(header->name)}});
   }
   return out;
 }
@@ -181,8 +214,7 @@ json::object operation_of(
       {"tags", json::array{api.name}},
       {"x-scope", scope_name(route.scope)},
   };
-  json::array parameters = parameters_of(names, route, path);
-  if (!parameters.empty()) out.emplace("parameters", std::move(parameters));
+  out.emplace("parameters", parameters_of(names, route, path));
   if (!route.request_schema.empty()) {
     out.emplace("requestBody", json::object{{"content", content_of(names, route.request_schema)}});
   }
@@ -209,8 +241,13 @@ json::object paths_of(const Names& names, const std::vector<Api>& apis) {
 json::object components(const Names& names) {
   json::object out;
   for (const auto& [name, schema] : names.all()) out.emplace(name, parse_text(schema->text));
+  json::object headers;
+  for (const RouteParameter* header : kCommonHeaders) {
+    headers.emplace(header->name, parameter_of(*header));
+  }
   return {
       {"schemas", std::move(out)},
+      {"parameters", std::move(headers)},
       {"securitySchemes",
        {
            {"bearer", {{"type", "http"}, {"scheme", "bearer"}}},

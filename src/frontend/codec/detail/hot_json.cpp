@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "frontend/codec/json_depth.h"
 #include "request/buffer.h"
 
 namespace cortex::frontend {
@@ -116,8 +117,9 @@ Status skip_value(ondemand::value value, int depth) {
   if (const auto error = value.type().get(type)) return malformed_json(error);
   const bool container = type == ondemand::json_type::array || type == ondemand::json_type::object;
   if (!container) return skip_scalar(value, type);
-  if (depth >= kJsonDepthMax) {
-    return malformed_json("nested deeper than " + std::to_string(kJsonDepthMax) + " levels");
+  if (depth >= json_depth_max()) {
+    const std::string most = std::to_string(json_depth_max());
+    return malformed_json("nested deeper than " + most + " levels (limits.json_depth)");
   }
   if (type == ondemand::json_type::array) {
     ondemand::array array;

@@ -44,10 +44,8 @@ class HotJson {
 [[nodiscard]] Status malformed_json(std::string_view why);
 [[nodiscard]] Status malformed_json(simdjson::error_code error);
 
-// Arrays and objects in each other.
-inline constexpr int kJsonDepthMax = 64;
-
-// Reads over a value that nobody asked for and checks that it is JSON and not too deep.
+// Reads over a value that nobody asked for and checks that it is JSON and not deeper than
+// json_depth_max().
 [[nodiscard]] Status skip_value(simdjson::ondemand::value value, int depth = 1);
 
 // The text of a value as it stands in the body, read over and checked as skip_value() does.

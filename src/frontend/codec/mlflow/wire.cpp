@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/mlflow/wire.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -10,13 +11,14 @@
 #include <boost/json.hpp>
 
 #include "base/json_text.h"
+#include "frontend/codec/json_depth.h"
 
 namespace cortex::frontend::mlflow {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kJsonDepthMax = 32;
+constexpr int kJsonDepthMax = 32;
 constexpr std::string_view kSeeDocs =
     " See the API docs for more information about request parameters.";
 
@@ -349,7 +351,7 @@ Result<Document> Document::read_json(std::string_view text) {
   auto state = std::make_unique<Fields::State>();
   if (text.empty()) return Document(std::move(state));
   json::parse_options options;
-  options.max_depth = kJsonDepthMax;
+  options.max_depth = static_cast<std::size_t>(std::min(kJsonDepthMax, json_depth_max()));
   boost::system::error_code error;
   state->root = json::parse(as_json(text), error, &state->memory, options);
   if (error) return invalid_argument("Malformed JSON in the request: " + error.message());

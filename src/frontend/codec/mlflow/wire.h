@@ -75,8 +75,9 @@ class Fields {
 // an empty one).
 class Document {
  public:
-  // kInvalidArgument: it is not JSON, not an object, or nested deeper than 32 levels; a POST or PUT
-  // that is not declared as JSON, which a foreign page could send without being asked.
+  // kInvalidArgument: it is not JSON, not an object, or nested deeper than 32 levels or
+  // limits.json_depth; a POST or PUT that is not declared as JSON, which a foreign page could send
+  // without being asked.
   [[nodiscard]] static Result<Document> read(const HttpRequest& request);
   // For tests and texts inside fields.
   [[nodiscard]] static Result<Document> read_json(std::string_view text);

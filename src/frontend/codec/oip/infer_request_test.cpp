@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "frontend/codec/json_depth.h"
 #include "frontend/codec/testing/fake_exchange.h"
 
 namespace cortex::frontend::oip {
@@ -199,6 +200,24 @@ TEST(InferJson, refuses_shapes_that_are_no_size) {
   EXPECT_NE(fault(input("FP32", ranks + "]", "[1]")), "");
 }
 
+TEST(InferJson, nesting_is_bounded_by_what_was_set) {
+  const auto nested = [](std::size_t levels) {
+    return R"({"unknown":)" + std::string(levels, '[') + std::string(levels, ']') +
+           R"(,"inputs":[]})";
+  };
+  // The request itself is the first level.
+  const std::string shallow = fault(nested(63));
+  EXPECT_EQ(shallow.find("nested deeper"), std::string::npos) << shallow;
+  EXPECT_NE(fault(nested(64)).find("nested deeper than 64 levels"), std::string::npos);
+  set_json_depth_max(512);  // the setting's most
+  const std::string deepest = fault(nested(511));
+  EXPECT_EQ(deepest.find("nested deeper"), std::string::npos) << deepest;
+  EXPECT_NE(fault(nested(512)).find("nested deeper than 512 levels"), std::string::npos);
+  set_json_depth_max(2);
+  EXPECT_NE(fault(input("FP32", "[1]", "[[[1]]]")).find("than 2 levels"), std::string::npos);
+  set_json_depth_max(64);
+}
+
 TEST(InferJson, refuses_ragged_and_deep_nesting) {
   EXPECT_EQ(fault(input("FP32", "[2]", "[1,[2]]")), "inputs[0]: data[1]: an array among values");
   EXPECT_EQ(
@@ -208,7 +227,7 @@ TEST(InferJson, refuses_ragged_and_deep_nesting) {
   const std::string deep(100'000, '[');
   EXPECT_EQ(
       fault(input("FP32", "[1]", deep + std::string(100'000, ']'))),
-      "inputs[0]: data: nested deeper than 64 levels"
+      "inputs[0]: data: nested deeper than 64 levels (limits.json_depth)"
   );
   EXPECT_NE(fault(deep), "");
   EXPECT_NE(fault(R"({"unknown":)" + deep), "");

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "frontend/codec/detail/hot_json.h"
+#include "frontend/codec/json_depth.h"
 
 namespace cortex::frontend::oip {
 namespace {
@@ -135,10 +136,11 @@ bool walk_inner(ondemand::value value, DataType type, AnySink& sink, int depth) 
   if (value.get_array().get(inner)) {
     return sink.fail(invalid_argument("data: arrays and values are mixed on one level"));
   }
-  if (depth >= kJsonDepthMax) {
-    return sink.fail(
-        invalid_argument("data: nested deeper than " + std::to_string(kJsonDepthMax) + " levels")
-    );
+  if (depth >= json_depth_max()) {
+    return sink.fail(invalid_argument(
+        "data: nested deeper than " + std::to_string(json_depth_max()) +
+        " levels (limits.json_depth)"
+    ));
   }
   return walk(inner, type, sink, depth + 1);
 }

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/oip/repository_request.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include <boost/json.hpp>
+
+#include "frontend/codec/json_depth.h"
 
 namespace cortex::frontend::oip {
 namespace {
 
 namespace json = boost::json;
 
+constexpr int kRepositoryDepthMax = 32;
+
 Result<json::object> parse_object(std::string_view body) {
   if (body.empty()) return json::object();
+  json::parse_options options;
+  options.max_depth = static_cast<std::size_t>(std::min(kRepositoryDepthMax, json_depth_max()));
   boost::system::error_code error;
-  json::value value = json::parse(json::string_view(body.data(), body.size()), error);
+  json::value value = json::parse(json::string_view(body.data(), body.size()), error, {}, options);
   if (error) {
     return invalid_argument("failed to parse the request JSON buffer: " + error.message());
   }

@@ -79,11 +79,11 @@ TEST(RegistryDescription, is_as_the_outside_knows_it) {
 
 TEST(RegistryDescription, every_reference_leads_somewhere) {
   const json::object document = description();
-  const json::object& schemas = document.at("components").as_object().at("schemas").as_object();
   std::set<std::string> references;
   collect_references(document, references);
   for (const std::string& reference : references) {
-    EXPECT_TRUE(schemas.contains(reference.substr(reference.rfind('/') + 1))) << reference;
+    boost::system::error_code error;
+    EXPECT_NE(json::value(document).find_pointer(reference.substr(1), error), nullptr) << reference;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 
 #include "base/json_text.h"
+#include "frontend/codec/json_depth.h"
 #include "frontend/http/target.h"
 
 namespace cortex::frontend::registry_api {
@@ -17,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kDepthMax = 16;
+constexpr int kDepthMax = 16;
 constexpr std::size_t kParametersMax = 64;
 
 std::string_view as_std(json::string_view text) { return {text.data(), text.size()}; }
@@ -38,7 +39,7 @@ bool is_json(std::string_view content_type) {
 
 Result<json::value> parse(std::string_view text) {
   json::parse_options options;
-  options.max_depth = kDepthMax;
+  options.max_depth = static_cast<std::size_t>(std::min(kDepthMax, json_depth_max()));
   boost::system::error_code error;
   json::value value = json::parse({text.data(), text.size()}, error, {}, options);
   if (error) return invalid_argument("the body is not JSON: " + error.message());

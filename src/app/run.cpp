@@ -26,7 +26,13 @@ std::string llama_version() {
   backend::LlamaEngine llama;
   const Status status = llama.open();
   if (!status.ok()) return "libllama: " + status.text() + "\n";
-  return "libllama " + llama.version() + " (" + llama.library() + ")\n";
+  std::string out = "libllama " + llama.version() + " (" + llama.library() + ")\n";
+  for (const auto& device : llama.devices()) {
+    out += "  " + device.name + ": " + device.description + ", " + std::string(device.kind) + "\n";
+  }
+  for (const auto& library : llama.unused_device_libraries())
+    out += "  not used: " + library + "\n";
+  return out;
 }
 
 std::string engine_versions() { return onnx_version() + llama_version(); }

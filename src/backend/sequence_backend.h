@@ -36,7 +36,10 @@ struct SequenceModel {
   std::size_t sequences_max = 0;   // ids
   std::size_t step_rows_max = 0;   // rows of one step
   std::size_t bytes_per_cell = 0;  // of memory, and about of a saved state
-  std::size_t memory_bytes = 0;    // weights and memory
+  // Of memory beside the cells, for each id whether it is in use or not (the state of a recurrent
+  // model); 0: none.
+  std::size_t bytes_per_sequence = 0;
+  std::size_t memory_bytes = 0;  // weights and memory
   // False where a part of a sequence cannot be removed or shared (recurrent and sliding-window
   // memories): nothing of such a model is cached by prefix.
   bool can_cut = true;
@@ -156,6 +159,7 @@ struct SequenceBackendOptions {
   std::size_t threads = 1;                        // of one step, from the core budget
   std::size_t context_length = 0;                 // 0: the model's own
   std::size_t cells = 0;                          // 0: the backend's choice
+  std::size_t sequences_max = 0;                  // at once; 0: the backend's choice
   std::map<std::string, std::string> parameters;  // the model configuration's
 };
 

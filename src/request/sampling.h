@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct SamplingSettings {
   float dry_base = 1.75F;
   std::int32_t dry_allowed_length = 2;
   std::int32_t dry_penalty_last = -1;
-  float xtc_probability = 0;  // [0, 1]; 0: off
+  std::vector<std::string> dry_breakers;  // a repetition ends at each; empty: "\n", ":", "\"", "*"
+  float xtc_probability = 0;              // [0, 1]; 0: off
   float xtc_threshold = 0.1F;
   std::int32_t mirostat = 0;  // 0: off, 1 or 2
   float mirostat_tau = 5;

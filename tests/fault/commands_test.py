@@ -364,3 +364,13 @@ def test_what_cannot_be_measured_is_refused(cortex):
     assert "unexpected shape for input 'INPUT0'" in told
     assert "no request succeeded" in cortex("bench", "failing", *SHAPED, *BRIEF, code=1)
     assert "--rate" in cortex("bench", "identity", "--rate", "0", code=2)
+
+
+# cortex version
+
+
+def test_the_version_names_the_libraries_and_the_devices_that_they_compute_with(cortex):
+    lines = cortex("version").splitlines()
+    assert lines[0].startswith("cortex ")
+    library = next(number for number, line in enumerate(lines) if line.startswith("libllama "))
+    assert re.fullmatch(r"  CPU: .+, processor", lines[library + 1])

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is an adapter's file (GGUF), as it is, and as the beginning of a long one. Whatever it
-// says, it is refused with a reason, or every tensor lies within the file and can be multiplied.
+// says, it is refused with a reason, or every tensor lies within the file, can be multiplied and
+// has finite numbers.
 #include <cstddef>
 #include <cstdint>
+#include <sstream>
+#include <string>
 #include <string_view>
 
 #include "backend/llama/detail/adapter_check.h"
+#include "backend/llama/detail/finite_numbers.h"
 #include "backend/llama/detail/tensor_type.h"
 #include "base/check.h"
 
@@ -36,6 +40,23 @@ std::uint64_t bytes_of(const TensorOutline& tensor) {
   return out / type->block;
 }
 
+// Numbers that are not in `bytes` cannot be read, which is refused, too.
+void check_numbers(std::string_view bytes, const cortex::backend::AdapterHead& head) {
+  std::istringstream file{std::string(bytes)};
+  const auto status = cortex::backend::check_adapter_numbers(head, file);
+  CHECK(status.ok() || !status.text().empty(), "a refusal of numbers says why");
+  for (const auto& place : head.places) {
+    if (!status.ok()) return;
+    CHECK(place.begin + place.bytes <= bytes.size(), "what was read is there");
+    CHECK(
+        cortex::backend::numbers_are_finite(
+            *multiplied_type(place.type), bytes.substr(place.begin, place.bytes)
+        ),
+        "what was taken is finite"
+    );
+  }
+}
+
 void check_file(std::string_view bytes, std::uint64_t file_bytes) {
   static const AdapterBase kBase = make_base();
   const auto head = cortex::backend::read_adapter_head(bytes, file_bytes);
@@ -49,6 +70,7 @@ void check_file(std::string_view bytes, std::uint64_t file_bytes) {
     all += bytes_of(tensor);
   }
   CHECK(all <= file_bytes, "all numbers lie within the file");
+  check_numbers(bytes, *head);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -380,6 +381,43 @@ TEST(AdapterCheck, says_that_a_head_is_too_long) {
 TEST(AdapterCheck, a_file_that_cannot_be_read_is_refused) {
   const Status status = check_adapter_file("/nowhere/adapter.gguf", base_of_the_table());
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
+}
+
+// Three tensors of halves, the second one with `value` behind a whole piece of the others.
+std::string with_number(std::uint16_t value) {
+  constexpr std::size_t kRank = 1 << 17;
+  std::string second(kRank * 4 * sizeof value, '\0');
+  std::memcpy(&second[second.size() - 6], &value, sizeof value);
+  GgufWriter out;
+  add_facts(out);
+  out.add_tensor("blk.0.attn_q.weight.lora_a", {8, kRank}, 1, std::string(kRank * 16, '\0'));
+  out.add_tensor("blk.0.attn_q.weight.lora_b", {kRank, 4}, 30, second);
+  return out.bytes();
+}
+
+TEST(AdapterCheck, finds_the_tensor_whose_numbers_are_not_finite) {
+  const auto numbers = [](const std::string& bytes) {
+    const auto head = read_adapter_head(bytes, bytes.size());
+    EXPECT_TRUE(head.ok()) << head.status().to_string();
+    std::istringstream file(bytes);
+    return check_adapter_numbers(*head, file);
+  };
+  const std::string fine = with_number(0x7F7F);  // the largest
+  EXPECT_EQ(check(fine).to_string(), Status().to_string());
+  EXPECT_EQ(numbers(fine).to_string(), Status().to_string());
+  for (const int value : {0x7F80, 0xFF80, 0x7FC0, 0xFFFF}) {
+    const Status status = numbers(with_number(static_cast<std::uint16_t>(value)));
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << value;
+    EXPECT_THAT(status.text(), HasSubstr("'blk.0.attn_q.weight.lora_b' has a number")) << value;
+  }
+}
+
+TEST(AdapterCheck, numbers_that_are_not_there_are_no_numbers) {
+  const std::string bytes = good();
+  const auto head = read_adapter_head(bytes, bytes.size());
+  ASSERT_TRUE(head.ok());
+  std::istringstream file(bytes.substr(0, bytes.size() - 1));
+  EXPECT_THAT(check_adapter_numbers(*head, file).text(), HasSubstr("cannot be read"));
 }
 
 }  // namespace

@@ -341,14 +341,31 @@ TEST_F(AdapterFile, a_model_of_several_files_has_the_tensors_of_all_of_them) {
   EXPECT_EQ(tensors->at("t3").sides, (std::array<std::uint64_t, 4>{8, 2, 1, 1}));
 }
 
-// No check of a file finds all of them: weights may be numbers, and what is computed none.
+TEST_F(AdapterFile, numbers_that_are_not_finite_are_refused_and_the_model_goes_on) {
+  const auto backend = load();
+  ASSERT_TRUE(backend);
+  const auto base = run_alone(*backend);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity}) {
+    GgufWriter file;
+    add_lora_facts(file);
+    add_lora(file, "blk.0.attn_k.weight", {32, 2}, {2, 16});
+    add_lora(file, kQuery, {32, 2}, {2, 32}, value);
+    const Status status = adapter_of(*backend, file).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << value;
+    EXPECT_THAT(status.text(), HasSubstr("'blk.0.attn_q.weight.lora_a' has a number")) << value;
+  }
+  EXPECT_LT(most_apart(base, run_alone(*backend)), 0.001F);
+}
+
+// No check of a file finds all of them: weights are numbers, and what is computed with them none.
 TEST_F(AdapterFile, numbers_that_are_none_end_their_own_sequence_alone) {
   const auto backend = load();
   ASSERT_TRUE(backend);
   const auto base = run_alone(*backend);
   GgufWriter file;
   add_lora_facts(file);
-  add_lora(file, kQuery, {32, 2}, {2, 32}, std::numeric_limits<float>::quiet_NaN());
+  add_lora(file, kQuery, {32, 2}, {2, 32}, 3e38F);
   add_lora(file, "blk.0.attn_k.weight", {32, 2}, {2, 16}, 3e38F);
   add_lora(file, "blk.0.attn_v.weight", {32, 2}, {2, 16}, 3e38F);
   const auto adapter = adapter_of(*backend, file);

@@ -6,6 +6,7 @@
 
 #include "backend/llama/detail/gguf_head.h"
 #include "backend/llama/detail/llama_backend.h"
+#include "backend/llama/detail/llama_devices.h"
 #include "backend/llama/detail/llama_library.h"
 #include "backend/llama/detail/llama_text_backend.h"
 
@@ -33,6 +34,16 @@ std::shared_ptr<const LlamaLibrary> LlamaEngine::opened() const {
 std::string LlamaEngine::library() const {
   const auto library = opened();
   return library ? library->path() : std::string();
+}
+
+std::vector<ComputeDevice> LlamaEngine::devices() const {
+  const auto library = opened();
+  return library ? list_devices(library->api()) : std::vector<ComputeDevice>();
+}
+
+std::vector<std::string> LlamaEngine::unused_device_libraries() const {
+  const auto library = opened();
+  return library ? library->unused() : std::vector<std::string>();
 }
 
 std::string LlamaEngine::version() const {

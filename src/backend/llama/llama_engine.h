@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/sequence_backend.h"
 #include "backend/text_engine.h"
@@ -19,11 +21,21 @@ struct LlamaOptions {
   std::filesystem::path library;
 };
 
+// What the library computes with.
+struct ComputeDevice {
+  std::string name;         // as it calls it: "CPU", "CUDA0"
+  std::string description;  // "NVIDIA H100 PCIe"
+  std::string_view kind;    // "processor", "gpu", "integrated gpu", "accelerator", "other"
+  std::size_t memory_free_bytes = 0;
+  std::size_t memory_bytes = 0;  // 0: it does not say
+};
+
 class LlamaLibrary;
 
 // GGUF models through libllama's C API, opened when the first model is loaded: a program without
 // the library starts, and without such models it costs nothing. ggml's CPU code is chosen for the
-// processor then; libraries of other devices that lie in the folder are used, too.
+// processor then; libraries of other devices that lie in the folder are used, too, and a model's
+// layers go where there is a GPU unless gpu_layers says otherwise.
 //
 // All sequences of a model share one memory of `cells` cells (unified), so that prefixes are held
 // once. Without a number it takes about half a gigabyte.
@@ -52,6 +64,10 @@ class LlamaEngine final : public SequenceEngine, public TextEngine {
   [[nodiscard]] Status open();
   // The file that was opened; empty before, and without one.
   [[nodiscard]] std::string library() const;
+  // As they are now, the processor and what ggml's libraries in the folder found; and those of the
+  // libraries that are not used, with the reason. Empty before the library is opened.
+  [[nodiscard]] std::vector<ComputeDevice> devices() const;
+  [[nodiscard]] std::vector<std::string> unused_device_libraries() const;
 
   [[nodiscard]] std::string_view name() const override { return "llama"; }
   [[nodiscard]] std::string_view platform() const override { return "llama_gguf"; }

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/llama/detail/llama_backend.h"
 #include "backend/llama/llama_engine.h"
 #include "backend/testing/gguf_writer.h"
 #include "backend/testing/sample_models.h"
@@ -21,14 +22,22 @@ class Recurrent : public ::testing::Test {
   using Tokens = std::vector<Token>;
 
   void SetUp() override {
+    backend_ = load({}, 0);
+    ASSERT_TRUE(backend_);
+  }
+
+  static std::unique_ptr<SequenceBackend> load(
+      const testing::TinyGgufOptions& tiny, std::size_t sequences_max
+  ) {
     SequenceBackendOptions options;
     options.model_file = std::filesystem::path(::testing::TempDir()) / "recurrent_test.gguf";
-    testing::write_file(options.model_file, testing::tiny_mamba_gguf());
+    testing::write_file(options.model_file, testing::tiny_mamba_gguf(tiny));
     options.model_name = "tiny";
     options.cells = 512;
+    options.sequences_max = sequences_max;
     auto backend = LlamaEngine().load(options);
-    ASSERT_TRUE(backend.ok()) << backend.status().to_string();
-    backend_ = std::move(*backend);
+    EXPECT_TRUE(backend.ok()) << backend.status().to_string();
+    return backend.ok() ? std::move(*backend) : nullptr;
   }
 
   [[nodiscard]] Tokens tokens_of(std::string_view text) const {
@@ -72,6 +81,40 @@ TEST_F(Recurrent, is_known_by_its_memory) {
   EXPECT_FALSE(backend_->model().can_cut);
   EXPECT_EQ(backend_->model().architecture, "mamba");
   EXPECT_GT(backend_->model().bytes_per_cell, 0U);
+}
+
+// Two layers, each with 64 x 16 numbers of state and 64 x 3 of convolution.
+constexpr std::size_t kTinyStateBytes = 2 * 64 * (16 + 3) * sizeof(float);
+
+TEST_F(Recurrent, the_states_of_all_sequences_are_part_of_its_memory) {
+  const SequenceModel& model = backend_->model();
+  EXPECT_EQ(model.sequences_max, 32U);
+  EXPECT_GE(model.bytes_per_sequence, kTinyStateBytes);
+  EXPECT_LT(model.bytes_per_sequence, kTinyStateBytes + 512) << "what is around it in a saved one";
+  const auto fewer = load({}, 3);
+  ASSERT_TRUE(fewer);
+  EXPECT_EQ(fewer->model().sequences_max, 3U);
+  EXPECT_EQ(fewer->model().bytes_per_sequence, model.bytes_per_sequence);
+  EXPECT_EQ(model.memory_bytes - fewer->model().memory_bytes, 29 * model.bytes_per_sequence);
+}
+
+TEST_F(Recurrent, every_sequence_that_there_is_has_a_state) {
+  const Tokens tokens = tokens_of("one two");
+  const auto expected = alone(tokens);
+  const auto count = static_cast<SequenceId>(backend_->model().sequences_max);
+  for (SequenceId id = 0; id < count; ++id) {
+    EXPECT_LT(difference(expected, extend(id, tokens)), 0.0001F) << id;
+  }
+}
+
+TEST(RecurrentStates, are_as_many_as_half_a_gigabyte_holds_unless_a_number_is_wanted) {
+  constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+  EXPECT_EQ(states_of_memory(0, 0), 32U);
+  EXPECT_EQ(states_of_memory(0, kMebibyte), 32U);
+  EXPECT_EQ(states_of_memory(0, 25 * kMebibyte), 20U);
+  EXPECT_EQ(states_of_memory(0, 600 * kMebibyte), 8U);
+  EXPECT_EQ(states_of_memory(1, 600 * kMebibyte), 1U);
+  EXPECT_EQ(states_of_memory(100, 600 * kMebibyte), 100U);
 }
 
 TEST_F(Recurrent, what_was_said_before_counts) {

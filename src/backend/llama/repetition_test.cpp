@@ -4,7 +4,9 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -80,6 +82,30 @@ TEST_F(RepetitionTest, dry_begins_anew_at_a_breaker) {
   EXPECT_FLOAT_EQ(behind({1, 9, 2, 3, 1, 9, 2})[3], 1);
   EXPECT_FLOAT_EQ(behind({9, 1, 2, 3, 9, 1, 2})[3], 1 - 1);
   EXPECT_FLOAT_EQ(behind({1, 2, 9, 5, 1, 2})[9], 1);  // a breaker itself loses nothing
+}
+
+TEST_F(RepetitionTest, dry_begins_anew_at_the_breakers_of_the_request) {
+  settings_.dry_multiplier = 1;
+  settings_.dry_base = 2;
+  const std::vector<std::string> pieces = {"o", "a", "b", "c", "US", "ER", ":", "x|y", "d", "\n"};
+  const auto loss = [&](std::vector<std::string> breakers, const std::vector<Token>& text, Token of
+                    ) {
+    settings_.dry_breakers = std::move(breakers);
+    Repetition repetition(settings_, 100, nullptr, [&](Token token) {
+      return pieces[static_cast<std::size_t>(token)];
+    });
+    for (const Token token : text) repetition.accept(token);
+    std::vector<float> out(pieces.size(), 0);
+    repetition.apply([&](Token token) { return &out[static_cast<std::size_t>(token)]; });
+    return -out[static_cast<std::size_t>(of)];
+  };
+  EXPECT_FLOAT_EQ(loss({"|"}, {1, 9, 2, 3, 1, 9, 2}, 3), 2) << "what other requests break at";
+  EXPECT_FLOAT_EQ(loss({"|"}, {1, 7, 2, 3, 1, 7, 2}, 3), 0) << "within a token";
+  EXPECT_FLOAT_EQ(loss({"|"}, {1, 2, 7, 5, 1, 2}, 7), 0) << "a breaker itself loses nothing";
+  // Of several tokens: it ends in the last of them, and a part of it is none.
+  EXPECT_FLOAT_EQ(loss({"USER:"}, {4, 5, 6, 2, 3, 4, 5, 6, 2}, 3), 0);
+  EXPECT_FLOAT_EQ(loss({"USER:"}, {4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2}, 3), 1);
+  EXPECT_FLOAT_EQ(loss({"USER:"}, {4, 5, 1, 2, 3, 4, 5, 1, 2}, 3), 4);
 }
 
 TEST_F(RepetitionTest, dry_finds_repetitions_that_overlap_themselves) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/llama/detail/token_choice.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -71,6 +73,58 @@ TEST(TokenChoice, probabilities_add_up_to_one) {
   double sum = 0;
   for (const TokenLogprob& entry : all) sum += std::exp(static_cast<double>(entry.logprob));
   EXPECT_NEAR(sum, 1, 1e-4);
+}
+
+TEST(TokenChoice, powers_are_those_of_the_library) {
+  for (float x = 0; x > -90; x -= 0.37F) {
+    const std::vector<float> logits = {3, 3 + x};
+    const double power = std::exp(static_cast<double>(logits[1]) - 3);
+    EXPECT_NEAR(exp_sum(logits, 3), 1 + power, 3e-7 * power + 1e-15) << x;
+  }
+  const auto logits = wave(1003);
+  double expected = 0;
+  for (const float logit : logits) expected += std::exp(static_cast<double>(logit - 1));
+  EXPECT_NEAR(exp_sum(logits, 1), expected, 1e-6 * expected);
+}
+
+TEST(TokenChoice, a_place_is_drawn_by_its_share) {
+  std::vector<float> logits(700, -std::numeric_limits<float>::infinity());
+  logits[20] = std::log(0.25F);
+  logits[300] = std::log(0.5F);
+  logits[699] = std::log(0.25F);
+  const auto place = [&](double chance) { return drawn_place(logits, logits[300], 1, chance); };
+  EXPECT_EQ(place(0), 20u);
+  EXPECT_EQ(place(0.2499), 20u);
+  EXPECT_EQ(place(0.2501), 300u);
+  EXPECT_EQ(place(0.7499), 300u);
+  EXPECT_EQ(place(0.7501), 699u);
+  EXPECT_EQ(place(std::nextafter(1.0, 0.0)), 699u);
+  EXPECT_EQ(drawn_place(logits, logits[300], 0.01F, 0.999), 300u) << "cold";
+}
+
+TEST(TokenChoice, finds_the_largest_of_many_as_a_sort_does) {
+  auto logits = wave(2000);
+  logits[77] = logits[1500] = 3;
+  auto sorted = at_least(logits, -2);
+  ASSERT_EQ(sorted.size(), logits.size());
+  std::ranges::stable_sort(sorted, std::ranges::greater{}, &PlacedLogit::logit);
+  for (const std::size_t count : {1U, 2U, 40U, 256U, 257U, 1000U, 2000U, 5000U}) {
+    const auto found = largest_of(logits, count);
+    ASSERT_EQ(found.size(), std::min<std::size_t>(count, 2000)) << count;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].logit, sorted[i].logit) << count;
+      EXPECT_EQ(found[i].place, sorted[i].place) << count;
+    }
+  }
+}
+
+TEST(TokenChoice, keeps_the_order_of_what_reaches_a_bound) {
+  const std::vector<float> logits = {0, 3, 1, 3, 2};
+  const auto found = at_least(logits, 2);
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].place, 1u);
+  EXPECT_EQ(found[1].place, 3u);
+  EXPECT_EQ(found[2].place, 4u);
 }
 
 TEST(TokenChoice, lists_the_most_likely_first) {

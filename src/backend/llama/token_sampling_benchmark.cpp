@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // usage: cortex_token_sampling_benchmark [OPTION OF GOOGLE BENCHMARK …] MODEL.gguf
 //
-// What drawing one token costs, beside the step that it belongs to. One thread.
+// What drawing costs, beside the step that it follows: a token of 1, 4 and 16 sequences. One
+// thread.
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -60,13 +61,30 @@ void draw(benchmark::State& state, const SamplingSettings& settings, const Sampl
   backend->remove(0, 0, -1);
 }
 
+// A token of each row of a step, one row after the other: what the step is followed by.
+void draw_rows(benchmark::State& state, const SamplingSettings& settings) {
+  SequenceBackend* const backend = model();
+  const auto sequences = static_cast<SequenceId>(state.range(0));
+  if (backend == nullptr || !step(*backend, sequences)) return state.SkipWithError("no step");
+  std::vector<std::unique_ptr<TokenSampler>> samplers;
+  for (SequenceId i = 0; i < sequences; ++i) {
+    samplers.push_back(backend->make_sampler(settings, static_cast<std::uint64_t>(i)));
+  }
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < samplers.size(); ++i) {
+      benchmark::DoNotOptimize(samplers[i]->sample(backend->logits(i), {}));
+    }
+  }
+  for (SequenceId i = 0; i < sequences; ++i) backend->remove(i, 0, -1);
+}
+
 void draw_the_likeliest(benchmark::State& state) {
   SamplingSettings settings;
   settings.temperature = 0;
   draw(state, settings, {});
 }
 
-void draw_from_all(benchmark::State& state) { draw(state, {}, {}); }
+void draw_from_all(benchmark::State& state) { draw_rows(state, {}); }
 
 SamplingSettings usual() {
   SamplingSettings settings;
@@ -76,7 +94,13 @@ SamplingSettings usual() {
   return settings;
 }
 
-void draw_as_usual(benchmark::State& state) { draw(state, usual(), {}); }
+void draw_as_usual(benchmark::State& state) { draw_rows(state, usual()); }
+
+void draw_from_nucleus(benchmark::State& state) {
+  SamplingSettings settings;
+  settings.top_p = 0.9F;
+  draw(state, settings, {});
+}
 
 void draw_with_log_probabilities(benchmark::State& state) {
   SampleOptions options;
@@ -104,8 +128,9 @@ void draw_with_all_penalties(benchmark::State& state) {
 
 BENCHMARK(step_of_sequences)->Arg(1)->Arg(4)->Arg(16)->Unit(benchmark::kMicrosecond);
 BENCHMARK(draw_the_likeliest)->Unit(benchmark::kMicrosecond);
-BENCHMARK(draw_from_all)->Unit(benchmark::kMicrosecond);
-BENCHMARK(draw_as_usual)->Unit(benchmark::kMicrosecond);
+BENCHMARK(draw_from_all)->Arg(1)->Arg(4)->Arg(16)->Unit(benchmark::kMicrosecond);
+BENCHMARK(draw_as_usual)->Arg(1)->Arg(4)->Arg(16)->Unit(benchmark::kMicrosecond);
+BENCHMARK(draw_from_nucleus)->Unit(benchmark::kMicrosecond);
 BENCHMARK(draw_with_log_probabilities)->Unit(benchmark::kMicrosecond);
 BENCHMARK(draw_behind_a_mask)->Unit(benchmark::kMicrosecond);
 BENCHMARK(draw_with_all_penalties)->Unit(benchmark::kMicrosecond);

@@ -10,12 +10,17 @@
 #include <fstream>
 #include <system_error>
 
+#include "backend/llama/detail/finite_numbers.h"
+#include "backend/llama/detail/tensor_type.h"
+#include "base/check.h"
+
 namespace cortex::backend {
 namespace {
 
 constexpr std::string_view kFirst = ".lora_a";
 constexpr std::string_view kSecond = ".lora_b";
 constexpr std::string_view kEmbedding = "token_embd.weight";
+constexpr std::size_t kPieceMax = std::size_t{1} << 20;
 
 struct AdapterPair {
   std::string_view name;  // of the model's tensor
@@ -141,12 +146,40 @@ Status check_tensors(const AdapterHead& head, const AdapterBase& base) {
   return pairs != 0 ? Status() : invalid_argument("it adapts nothing");
 }
 
+Status check_tensor_numbers(const TensorPlace& tensor, std::istream& file, std::string& piece) {
+  const TensorType* type = multiplied_type(tensor.type);
+  CHECK(type != nullptr, "a tensor that was read can be multiplied");
+  const std::uint64_t most = kPieceMax / type->block_bytes * type->block_bytes;
+  file.seekg(static_cast<std::streamoff>(tensor.begin));
+  for (std::uint64_t left = tensor.bytes; left > 0; left -= piece.size()) {
+    piece.resize(static_cast<std::size_t>(std::min(left, most)));
+    if (!file.read(piece.data(), static_cast<std::streamsize>(piece.size()))) {
+      return pair_fault(tensor.name, "cannot be read");
+    }
+    if (numbers_are_finite(*type, piece)) continue;
+    return pair_fault(tensor.name, "has a number that is not finite (NaN or infinite)");
+  }
+  return {};
+}
+
+Status check_head(const AdapterHead& head, const AdapterBase& base) {
+  CORTEX_RETURN_IF_ERROR(check_facts(head, base));
+  return check_tensors(head, base);
+}
+
 }  // namespace
 
 Status check_adapter(std::string_view head, std::uint64_t file_bytes, const AdapterBase& base) {
   CORTEX_ASSIGN_OR_RETURN(const AdapterHead read, read_adapter_head(head, file_bytes));
-  CORTEX_RETURN_IF_ERROR(check_facts(read, base));
-  return check_tensors(read, base);
+  return check_head(read, base);
+}
+
+Status check_adapter_numbers(const AdapterHead& head, std::istream& file) {
+  std::string piece;
+  for (const TensorPlace& tensor : head.places) {
+    CORTEX_RETURN_IF_ERROR(check_tensor_numbers(tensor, file, piece));
+  }
+  return {};
 }
 
 Status check_adapter_file(const std::filesystem::path& file, const AdapterBase& base) {
@@ -157,7 +190,10 @@ Status check_adapter_file(const std::filesystem::path& file, const AdapterBase& 
   std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, kAdapterHeadMax)), 0);
   stream.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
-  return check_adapter(head, bytes, base);
+  stream.clear();
+  CORTEX_ASSIGN_OR_RETURN(const AdapterHead read, read_adapter_head(head, bytes));
+  CORTEX_RETURN_IF_ERROR(check_head(read, base));
+  return check_adapter_numbers(read, stream);
 }
 
 }  // namespace cortex::backend

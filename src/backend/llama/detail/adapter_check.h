@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -25,7 +26,12 @@ struct AdapterBase {
     std::string_view head, std::uint64_t file_bytes, const AdapterBase& base
 );
 
-// The same of a file; kInvalidArgument also where it cannot be read.
+// Whether its numbers are finite: without flash attention one that is not spoils the answers of
+// others, too. Of quantised numbers the scales are looked at. Read from `file` a megabyte at a
+// time; kInvalidArgument with the first tensor that has another one, or that cannot be read.
+[[nodiscard]] Status check_adapter_numbers(const AdapterHead& head, std::istream& file);
+
+// Both of a file; kInvalidArgument also where it cannot be read.
 [[nodiscard]] Status check_adapter_file(const std::filesystem::path& file, const AdapterBase& base);
 
 }  // namespace cortex::backend

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "backend/llama/detail/tensor_type.h"
 
@@ -46,12 +45,6 @@ class GgufReader {
   const std::uint64_t whole_;
   std::string_view left_;
   bool short_ = false;
-};
-
-struct PlacedTensor {
-  std::string name;
-  std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;
 };
 
 Status ends_early() { return invalid_argument("the file ends within its head"); }
@@ -152,7 +145,8 @@ Result<std::uint64_t> size_of(std::string_view name, const TensorOutline& tensor
   return elements / type->block * type->block_bytes;
 }
 
-Result<PlacedTensor> read_tensor(GgufReader& reader, AdapterHead& out) {
+// It begins where the file says, counted from the first of all.
+Result<TensorPlace> read_tensor(GgufReader& reader, AdapterHead& out) {
   const std::string_view name = reader.text();
   const auto sides = reader.number<std::uint32_t>();
   TensorOutline tensor;
@@ -167,7 +161,7 @@ Result<PlacedTensor> read_tensor(GgufReader& reader, AdapterHead& out) {
   if (sides == 0) return tensor_fault(name, "has no sides");
   CORTEX_ASSIGN_OR_RETURN(const std::uint64_t bytes, size_of(name, tensor));
   if (!out.tensors.emplace(name, tensor).second) return tensor_fault(name, "comes twice");
-  return PlacedTensor{std::string(name), offset, bytes};
+  return TensorPlace{std::string(name), tensor.type, offset, bytes};
 }
 
 // 0: what the file says is none.
@@ -195,18 +189,18 @@ Result<AdapterHead> read_all(GgufReader& reader, std::uint64_t file_bytes) {
   for (std::uint64_t i = 0; i < facts; ++i) CORTEX_RETURN_IF_ERROR(read_fact(reader, out));
   const std::uint64_t alignment = alignment_of(out);
   if (alignment == 0) return invalid_argument("its general.alignment is no power of two");
-  std::vector<PlacedTensor> placed;
   for (std::uint64_t i = 0; i < tensors; ++i) {
-    CORTEX_ASSIGN_OR_RETURN(PlacedTensor tensor, read_tensor(reader, out));
-    placed.push_back(std::move(tensor));
+    CORTEX_ASSIGN_OR_RETURN(TensorPlace tensor, read_tensor(reader, out));
+    out.places.push_back(std::move(tensor));
   }
   std::uint64_t at = aligned(reader.position(), alignment);
   const std::uint64_t begin = at;
-  for (const PlacedTensor& tensor : placed) {
-    if (tensor.offset != at - begin) return tensor_fault(tensor.name, "lies where it should not");
+  for (TensorPlace& tensor : out.places) {
+    if (tensor.begin != at - begin) return tensor_fault(tensor.name, "lies where it should not");
     if (at > file_bytes || tensor.bytes > file_bytes - at) {
       return tensor_fault(tensor.name, "ends behind the file's end");
     }
+    tensor.begin = at;
     at = aligned(at + tensor.bytes, alignment);
   }
   return out;

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -31,10 +32,19 @@ struct GgufFact {
   std::string_view bytes;
 };
 
+// Where in its file a tensor's numbers lie, in bytes.
+struct TensorPlace {
+  std::string name;
+  std::uint32_t type = 0;  // GGML_TYPE_…, one that can be multiplied
+  std::uint64_t begin = 0;
+  std::uint64_t bytes = 0;  // whole blocks of the type
+};
+
 // What stands in front of an adapter's numbers. Its facts point into the bytes that were read.
 struct AdapterHead {
   std::map<std::string, GgufFact, std::less<>> facts;
   TensorOutlines tensors;
+  std::vector<TensorPlace> places;  // of all tensors, in the order of the file
 };
 
 // Reads the head of a GGUF file from the file's first bytes, without the library, which looks at

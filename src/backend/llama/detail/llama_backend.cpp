@@ -57,6 +57,10 @@ constexpr std::size_t kCellsStep = 256;  // the library rounds up to it
 constexpr std::size_t kMemoryBytesWanted = 512u << 20;
 constexpr std::size_t kCellsMin = 4096;
 constexpr std::size_t kCellsMax = 1u << 20;
+// As many as a lane runs at once that is told no number.
+constexpr std::size_t kStatesMax = 32;
+constexpr std::size_t kStatesMin = 8;
+constexpr std::uint32_t kTrialRows = 32;
 constexpr std::string_view kStateMark = "CXLS1";
 // Where DRY takes a repetition to begin anew, as other servers do.
 constexpr std::string_view kBreakers = "\n:\"*";
@@ -66,6 +70,12 @@ std::size_t rounded_up(std::size_t cells) {
 }
 
 }  // namespace
+
+std::size_t states_of_memory(std::size_t wanted, std::size_t bytes_of_one) {
+  if (wanted > 0) return wanted;
+  const std::size_t held = kMemoryBytesWanted / std::max<std::size_t>(bytes_of_one, 1);
+  return std::clamp(held, kStatesMin, kStatesMax);
+}
 
 Result<std::unique_ptr<SequenceBackend>> LlamaBackend::load(
     std::shared_ptr<const LlamaLibrary> library, const SequenceBackendOptions& options
@@ -143,11 +153,38 @@ Status LlamaBackend::make_context(
   parameters.type_v = settings.cache_type_v;
   parameters.abort_callback = asked_to_abort;
   parameters.abort_callback_data = this;
+  CORTEX_RETURN_IF_ERROR(make_states(options, parameters));
   CORTEX_ASSIGN_OR_RETURN(
       context_, LlamaContext::make(weights_, parameters, options.threads, settings.cell_attention)
   );
   memory_ = context_->memory();
   if (memory_ == nullptr) return invalid_argument("it keeps no memory of a text");
+  return {};
+}
+
+// The library makes the states of all ids at once, in use or not. What one weighs only a context
+// tells, so a small one is made before.
+Status LlamaBackend::make_states(
+    const SequenceBackendOptions& options, llama_context_params& parameters
+) {
+  const llama_model* model = weights_->model();
+  if (!api_.llama_model_is_recurrent(model) && !api_.llama_model_is_hybrid(model)) return {};
+  llama_context_params trial = parameters;
+  trial.n_ctx = kCellsStep;
+  trial.n_batch = kTrialRows;
+  trial.n_ubatch = kTrialRows;
+  trial.n_seq_max = 1;
+  CORTEX_ASSIGN_OR_RETURN(context_, LlamaContext::make(weights_, trial, options.threads, false));
+  memory_ = context_->memory();
+  if (memory_ == nullptr) return invalid_argument("it keeps no memory of a text");
+  CORTEX_RETURN_IF_ERROR(try_step(0, 1));
+  const std::size_t one = api_.llama_state_seq_get_size(context_->get(), 0);
+  CORTEX_RETURN_IF_ERROR(try_step(1, 2));
+  const std::size_t three = api_.llama_state_seq_get_size(context_->get(), 0);
+  facts_.bytes_per_sequence = one - std::min(one, (three - one) / 2);
+  context_.reset();
+  const std::size_t states = states_of_memory(options.sequences_max, facts_.bytes_per_sequence);
+  parameters.n_seq_max = std::min(parameters.n_seq_max, static_cast<std::uint32_t>(states));
   return {};
 }
 
@@ -160,7 +197,7 @@ Status LlamaBackend::learn(const SequenceBackendOptions& options) {
   facts_.weights = weight_facts(*weights_);
   facts_.vocabulary_size = vocabulary_.size();
   facts_.cells = api_.llama_n_ctx(context_->get());
-  facts_.sequences_max = api_.llama_max_parallel_sequences();
+  facts_.sequences_max = api_.llama_n_seq_max(context_->get());
   facts_.step_rows_max = api_.llama_n_batch(context_->get());
   const char* jinja = api_.llama_model_chat_template(model, nullptr);
   if (jinja != nullptr) facts_.chat_template = jinja;
@@ -170,7 +207,8 @@ Status LlamaBackend::learn(const SequenceBackendOptions& options) {
   base_.architecture = facts_.architecture;
   CORTEX_ASSIGN_OR_RETURN(base_.tensors, read_gguf_tensors(api_, options.model_file));
   CORTEX_RETURN_IF_ERROR(try_memory());
-  facts_.memory_bytes = api_.llama_model_size(model) + facts_.cells * facts_.bytes_per_cell;
+  facts_.memory_bytes = api_.llama_model_size(model) + facts_.cells * facts_.bytes_per_cell +
+                        facts_.sequences_max * facts_.bytes_per_sequence;
 
   auto sampling = std::make_shared<SamplerContext>(
       SamplerContext{api_, facts_.vocabulary_size, facts_.context_length, {}}
@@ -182,20 +220,26 @@ Status LlamaBackend::learn(const SequenceBackendOptions& options) {
   return {};
 }
 
-// What the library does not tell is tried: the first step of the model, whether it can forget a
+Status LlamaBackend::try_step(std::int32_t first, std::int32_t count) {
+  const Token token = std::max(facts_.begin, 0);
+  batch_.clear();
+  for (std::int32_t i = first; i < first + count; ++i) {
+    batch_.add(token, i, 0, i + 1 == first + count);
+  }
+  const Status status = context_->decode(batch_);
+  if (status.ok()) return {};
+  return failed_precondition("its first step failed: " + status.to_string());
+}
+
+// What the library does not tell is tried: the first steps of the model, whether it can forget a
 // part, and what a cell weighs.
 Status LlamaBackend::try_memory() {
-  const Token token = std::max(facts_.begin, 0);
-  std::vector<StepRow> rows;
-  for (std::int32_t i = 0; i < 3; ++i) rows.push_back({token, i, 0, i == 2});
-  SequenceStep step;
-  step.rows = rows;
-  const Status status = decode(step);
-  if (!status.ok()) return failed_precondition("its first step failed: " + status.to_string());
-  const std::size_t three = api_.llama_state_seq_get_size(context_->get(), 0);
-  facts_.can_cut = api_.llama_memory_seq_rm(memory_, 0, 1, -1);
+  CORTEX_RETURN_IF_ERROR(try_step(0, 1));
   const std::size_t one = api_.llama_state_seq_get_size(context_->get(), 0);
-  facts_.bytes_per_cell = three > one ? (three - one) / 2 : 1;
+  CORTEX_RETURN_IF_ERROR(try_step(1, 2));
+  const std::size_t three = api_.llama_state_seq_get_size(context_->get(), 0);
+  facts_.bytes_per_cell = three > one + 1 ? (three - one) / 2 : 1;
+  facts_.can_cut = api_.llama_memory_seq_rm(memory_, 0, 1, -1);
   api_.llama_memory_clear(memory_, false);
   return {};
 }
@@ -321,8 +365,12 @@ std::shared_ptr<const std::vector<bool>> LlamaBackend::breakers() const {
 std::unique_ptr<TokenSampler> LlamaBackend::make_sampler(
     const SamplingSettings& settings, std::uint64_t sequence_seed
 ) const {
+  const bool dry = settings.dry_multiplier > 0;
+  const bool own = dry && !settings.dry_breakers.empty();
+  Repetition::Piece piece;
+  if (own) piece = [this](Token token) { return vocabulary_.piece(token, true); };
   return std::make_unique<LlamaSampler>(
-      sampling_, settings, sequence_seed, settings.dry_multiplier > 0 ? breakers() : nullptr
+      sampling_, settings, sequence_seed, dry && !own ? breakers() : nullptr, std::move(piece)
   );
 }
 

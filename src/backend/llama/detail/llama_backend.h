@@ -3,6 +3,7 @@
 
 #include <llama.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,10 @@
 namespace cortex::backend {
 
 class LlamaAdapter;
+
+// How many states the memory of a recurrent model is made of, one for each sequence: as many as are
+// wanted at once, or (0) as many as half a gigabyte holds, 8 to 32. Pure.
+[[nodiscard]] std::size_t states_of_memory(std::size_t wanted, std::size_t bytes_of_one);
 
 // One loaded model with its context. All calls but those that the contract opens to anybody are on
 // the lane's thread.
@@ -55,7 +60,13 @@ class LlamaBackend final : public SequenceBackend {
       const SequenceBackendOptions& options, const LlamaSettings& settings
   );
   [[nodiscard]] Status learn(const SequenceBackendOptions& options);
+  // Runs `count` tokens behind `first` others of sequence 0; why that failed.
+  [[nodiscard]] Status try_step(std::int32_t first, std::int32_t count);
   [[nodiscard]] Status try_memory();
+  // Of a model with a state for each sequence: how many there are, and what one weighs.
+  [[nodiscard]] Status make_states(
+      const SequenceBackendOptions& options, llama_context_params& parameters
+  );
   [[nodiscard]] std::size_t estimated_cell_bytes(const LlamaSettings& settings) const;
   // Whether it is another one than the last step's, or on another scale.
   [[nodiscard]] bool use_adapter(const LlamaAdapter* adapter, float scale);

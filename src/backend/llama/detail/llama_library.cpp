@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/llama/detail/cell_attention.h"
+#include "backend/llama/detail/llama_devices.h"
 #include "base/log.h"
 
 namespace cortex::backend {
@@ -126,7 +127,7 @@ Status LlamaLibrary::prepare(void* handle) {
   if (cpu == nullptr) {
     return failed_precondition(folder + ": none of ggml's CPU libraries runs on this processor");
   }
-  processor_ = api_.ggml_backend_dev_description(cpu);
+  unused_ = unused_device_libraries(folder);
   ggml_backend_reg_t reg = api_.ggml_backend_dev_backend_reg(cpu);
   api_.threadpool_new = reinterpret_cast<decltype(api_.threadpool_new)>(
       api_.ggml_backend_reg_get_proc_address(reg, "ggml_threadpool_new")
@@ -138,10 +139,13 @@ Status LlamaLibrary::prepare(void* handle) {
   log::info(
       "opened libllama",
       {{"version", version_},
-       {"processor", processor_},
+       {"devices", devices_text(list_devices(api_))},
        {"cell_attention", cell_attention ? "yes" : "no"},
        {"path", path_}}
   );
+  for (const std::string& why : unused_) {
+    log::warning("a library of devices beside libllama is not used", {{"library", why}});
+  }
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
@@ -17,7 +18,9 @@ namespace cortex::backend {
 // The functions that are called, by the names and types of the header.
 // clang-format off
 #define CORTEX_LLAMA_FUNCTIONS(X)                                                                  \
-  X(ggml_backend_dev_backend_reg) X(ggml_backend_dev_by_type) X(ggml_backend_dev_description)      \
+  X(ggml_backend_dev_backend_reg) X(ggml_backend_dev_by_type) X(ggml_backend_dev_count)            \
+  X(ggml_backend_dev_description) X(ggml_backend_dev_get) X(ggml_backend_dev_memory)               \
+  X(ggml_backend_dev_name) X(ggml_backend_dev_type)                                                \
   X(ggml_backend_load_all_from_path) X(ggml_backend_reg_get_proc_address) X(ggml_graph_n_nodes)    \
   X(ggml_graph_node)                                                                               \
   X(ggml_threadpool_params_init) X(gguf_find_key) X(gguf_find_tensor) X(gguf_free)                 \
@@ -33,11 +36,12 @@ namespace cortex::backend {
   X(llama_memory_seq_rm) X(llama_model_chat_template) X(llama_model_default_params)                \
   X(llama_model_desc) X(llama_model_free) X(llama_model_ftype) X(llama_model_get_vocab)            \
   X(llama_model_has_decoder)                                                                       \
-  X(llama_model_has_encoder) X(llama_model_is_diffusion) X(llama_model_load_from_file)             \
+  X(llama_model_has_encoder) X(llama_model_is_diffusion) X(llama_model_is_hybrid)                  \
+  X(llama_model_is_recurrent) X(llama_model_load_from_file)                                        \
   X(llama_model_meta_val_str) X(llama_model_n_cls_out) X(llama_model_n_ctx_train)                  \
   X(llama_model_n_embd) X(llama_model_n_embd_out) X(llama_model_n_head) X(llama_model_n_head_kv)   \
   X(llama_model_n_layer) X(llama_model_n_params) X(llama_model_size) X(llama_n_batch)               \
-  X(llama_n_ctx)                                                                                   \
+  X(llama_n_ctx) X(llama_n_seq_max)                                                                 \
   X(llama_sampler_apply) X(llama_sampler_chain_add) X(llama_sampler_chain_default_params)          \
   X(llama_sampler_chain_init) X(llama_sampler_free) X(llama_sampler_init_dist)                     \
   X(llama_sampler_init_greedy) X(llama_sampler_init_min_p) X(llama_sampler_init_mirostat)          \
@@ -75,8 +79,8 @@ class LlamaLibrary {
   [[nodiscard]] const LlamaFunctions& api() const { return api_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const std::string& version() const { return version_; }
-  // What ggml calls the processor's device.
-  [[nodiscard]] const std::string& processor() const { return processor_; }
+  // Libraries of devices that lie in the folder and are not used: the file's name and why.
+  [[nodiscard]] const std::vector<std::string>& unused() const { return unused_; }
 
  private:
   LlamaLibrary() = default;
@@ -85,7 +89,7 @@ class LlamaLibrary {
   LlamaFunctions api_;
   std::string path_;
   std::string version_;
-  std::string processor_;
+  std::vector<std::string> unused_;
 };
 
 // What the library logged as an error on this thread while one of these lives: the reason of a

@@ -24,7 +24,11 @@ std::uint32_t short_seed(std::uint64_t seed) {
   return out == LLAMA_DEFAULT_SEED ? 0 : out;
 }
 
-using Candidates = std::vector<llama_token_data>;
+// What may be drawn, with logits that may be changed.
+struct Candidates {
+  std::vector<float> logits;
+  std::vector<Token> tokens;  // in order; empty: all
+};
 
 // One for each thread that samples: a vocabulary's worth of candidates for each sequence would be
 // more than the sequences' own memory.
@@ -33,32 +37,43 @@ Candidates& scratch() {
   return out;
 }
 
-void list_candidates(
-    std::span<const float> logits, std::span<const std::uint32_t> mask, Candidates& out
+// 32 tokens. Within a text nearly all are allowed, elsewhere nearly none.
+void list_word(
+    std::span<const float> logits, std::size_t first, std::uint32_t bits, Candidates& out
 ) {
-  out.clear();
-  if (mask.empty()) {
-    out.resize(logits.size());
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      out[i] = {static_cast<Token>(i), logits[i], 0};
-    }
+  if (bits == ~0U && first + 32 <= logits.size()) {
+    const auto some = logits.subspan(first, 32);
+    out.logits.insert(out.logits.end(), some.begin(), some.end());
+    for (std::size_t i = 0; i < 32; ++i) out.tokens.push_back(static_cast<Token>(first + i));
     return;
   }
-  for (std::size_t word = 0; word < mask.size(); ++word) {
-    for (std::uint32_t bits = mask[word]; bits != 0; bits &= bits - 1) {
-      const std::size_t index = word * 32 + static_cast<std::size_t>(std::countr_zero(bits));
-      if (index < logits.size()) out.push_back({static_cast<Token>(index), logits[index], 0});
-    }
+  for (; bits != 0; bits &= bits - 1) {
+    const std::size_t index = first + static_cast<std::size_t>(std::countr_zero(bits));
+    if (index >= logits.size()) return;
+    out.logits.push_back(logits[index]);
+    out.tokens.push_back(static_cast<Token>(index));
   }
 }
 
-// Candidates come in the order of their tokens, all of them or some.
-float* logit_of(Candidates& candidates, std::size_t vocabulary, Token token) {
-  const auto index = static_cast<std::size_t>(token);
-  if (token < 0 || index >= vocabulary) return nullptr;
-  if (candidates.size() == vocabulary) return &candidates[index].logit;
-  const auto found = std::ranges::lower_bound(candidates, token, {}, &llama_token_data::id);
-  return found != candidates.end() && found->id == token ? &found->logit : nullptr;
+void list_candidates(
+    std::span<const float> logits, std::span<const std::uint32_t> mask, Candidates& out
+) {
+  out.logits.clear();
+  out.tokens.clear();
+  if (mask.empty()) out.logits.assign(logits.begin(), logits.end());
+  for (std::size_t word = 0; word < mask.size(); ++word) {
+    list_word(logits, word * 32, mask[word], out);
+  }
+}
+
+float* logit_of(Candidates& candidates, Token token) {
+  auto place = static_cast<std::size_t>(token);
+  if (!candidates.tokens.empty()) {
+    const auto found = std::ranges::lower_bound(candidates.tokens, token);
+    if (found == candidates.tokens.end() || *found != token) return nullptr;
+    place = static_cast<std::size_t>(found - candidates.tokens.begin());
+  }
+  return token >= 0 && place < candidates.logits.size() ? &candidates.logits[place] : nullptr;
 }
 
 Status nothing_allowed() { return failed_precondition("no token is allowed here"); }
@@ -69,13 +84,20 @@ LlamaSampler::LlamaSampler(
     std::shared_ptr<const SamplerContext> context,
     const SamplingSettings& settings,
     std::uint64_t sequence_seed,
-    std::shared_ptr<const std::vector<bool>> breakers
+    std::shared_ptr<const std::vector<bool>> breakers,
+    Repetition::Piece piece
 )
     : context_(std::move(context)),
       bias_(context_->bias),
-      repetition_(settings, context_->context_length, std::move(breakers)) {
+      repetition_(settings, context_->context_length, std::move(breakers), std::move(piece)) {
   bias_.insert(bias_.end(), settings.logit_bias.begin(), settings.logit_bias.end());
-  if (settings.temperature > 0) build_chain(settings, short_seed(sequence_seed));
+  if (settings.temperature <= 0) return;
+  const std::uint32_t seed = short_seed(sequence_seed);
+  if (TokenDraw::can(settings)) {
+    draw_.emplace(settings, seed);
+  } else {
+    build_chain(settings, seed);
+  }
 }
 
 LlamaSampler::~LlamaSampler() {
@@ -132,28 +154,49 @@ Result<SampledToken> LlamaSampler::sample(
 }
 
 Result<Token> LlamaSampler::choose(std::span<const float> logits, const SampleOptions& options) {
-  if (greedy() && bias_.empty() && !repetition_.active()) {
+  const bool changes = !bias_.empty() || repetition_.active();
+  if (greedy() && !changes) {
     const auto token = largest(logits, options.allowed);
     if (!token) return nothing_allowed();
     return *token;
   }
+  if (!changes && options.allowed.empty()) {
+    CORTEX_ASSIGN_OR_RETURN(const std::size_t place, pick(logits));
+    return static_cast<Token>(place);
+  }
   Candidates& candidates = scratch();
   list_candidates(logits, options.allowed, candidates);
-  const auto place = [&](Token token) { return logit_of(candidates, logits.size(), token); };
+  const auto logit_at = [&](Token token) { return logit_of(candidates, token); };
   for (const auto& [token, bias] : bias_) {
-    float* logit = place(token);
+    float* logit = logit_at(token);
     if (logit != nullptr) *logit = bias <= kBiasThatForbids ? kForbidden : *logit + bias;
   }
-  if (repetition_.active()) repetition_.apply(place);
-  const auto best = std::ranges::max_element(candidates, {}, &llama_token_data::logit);
-  if (best == candidates.end() || best->logit == kForbidden) return nothing_allowed();
-  if (greedy()) return best->id;
-  llama_token_data_array array{candidates.data(), candidates.size(), -1, false};
+  if (repetition_.active()) repetition_.apply(logit_at);
+  CORTEX_ASSIGN_OR_RETURN(const std::size_t place, pick(candidates.logits));
+  return candidates.tokens.empty() ? static_cast<Token>(place) : candidates.tokens[place];
+}
+
+Result<std::size_t> LlamaSampler::pick(std::span<const float> logits) {
+  const float most = largest_logit(logits);
+  if (most == kForbidden) return nothing_allowed();
+  if (draw_) return draw_->draw(logits, most);
+  if (chain_ != nullptr) return pick_by_chain(logits);
+  return static_cast<std::size_t>(std::ranges::find(logits, most) - logits.begin());
+}
+
+// Of a candidate the library is told the place instead of the token: it asks for neither.
+Result<std::size_t> LlamaSampler::pick_by_chain(std::span<const float> logits) {
+  thread_local std::vector<llama_token_data> data;
+  data.clear();
+  for (const float logit : logits) {
+    data.push_back({static_cast<llama_token>(data.size()), logit, 0});
+  }
+  llama_token_data_array array{data.data(), data.size(), -1, false};
   context_->api.llama_sampler_apply(chain_, &array);
   if (array.selected < 0 || static_cast<std::size_t>(array.selected) >= array.size) {
     return internal("the sampler chose nothing");
   }
-  return array.data[array.selected].id;
+  return static_cast<std::size_t>(array.data[array.selected].id);
 }
 
 }  // namespace cortex::backend

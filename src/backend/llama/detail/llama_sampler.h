@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "backend/llama/detail/llama_library.h"
 #include "backend/llama/detail/repetition.h"
+#include "backend/llama/detail/token_draw.h"
 #include "backend/sequence_backend.h"
 
 namespace cortex::backend {
@@ -23,16 +25,16 @@ struct SamplerContext {
   std::vector<std::pair<Token, float>> bias;  // the model's own
 };
 
-// Mask, bias and what looks back are ours, on the candidates that are left; the cuts and the draw
-// are libllama's chain. Where the most likely token is wanted and nothing changes the order, no
-// candidate is ever written down.
+// Mask, bias and what looks back are ours, and so are the usual cuts and their draw; typical, xtc
+// and mirostat are libllama's chain. Logits that nothing changes are read where they lie.
 class LlamaSampler final : public TokenSampler {
  public:
   LlamaSampler(
       std::shared_ptr<const SamplerContext> context,
       const SamplingSettings& settings,
       std::uint64_t sequence_seed,
-      std::shared_ptr<const std::vector<bool>> breakers
+      std::shared_ptr<const std::vector<bool>> breakers,
+      Repetition::Piece piece
   );
   ~LlamaSampler() override;
 
@@ -42,14 +44,18 @@ class LlamaSampler final : public TokenSampler {
   void accept(Token token) override { repetition_.accept(token); }
 
  private:
-  [[nodiscard]] bool greedy() const { return chain_ == nullptr; }
+  [[nodiscard]] bool greedy() const { return !draw_ && chain_ == nullptr; }
   void build_chain(const SamplingSettings& settings, std::uint32_t seed);
   [[nodiscard]] Result<Token> choose(std::span<const float> logits, const SampleOptions& options);
+  // Places in `logits`.
+  [[nodiscard]] Result<std::size_t> pick(std::span<const float> logits);
+  [[nodiscard]] Result<std::size_t> pick_by_chain(std::span<const float> logits);
 
   const std::shared_ptr<const SamplerContext> context_;
   std::vector<std::pair<Token, float>> bias_;
   Repetition repetition_;
-  llama_sampler* chain_ = nullptr;  // null: the most likely
+  std::optional<TokenDraw> draw_;
+  llama_sampler* chain_ = nullptr;  // neither of them: the most likely
 };
 
 }  // namespace cortex::backend

@@ -29,18 +29,21 @@ bool has_dry(const SamplingSettings& settings) {
 Repetition::Repetition(
     const SamplingSettings& settings,
     std::size_t window_max,
-    std::shared_ptr<const std::vector<bool>> breakers
+    std::shared_ptr<const std::vector<bool>> breakers,
+    Piece piece
 )
     : settings_(settings),
       window_(window_of(settings.penalty_last, window_max)),
       dry_window_(window_of(settings.dry_penalty_last, window_max)),
       penalties_(has_penalties(settings)),
-      dry_(has_dry(settings) && breakers != nullptr),
-      breakers_(std::move(breakers)) {}
+      dry_(has_dry(settings) && (breakers != nullptr || piece)),
+      breakers_(std::move(breakers)),
+      piece_(std::move(piece)) {}
 
 void Repetition::accept(Token token) {
   if (!active()) return;
   text_.push_back(token);
+  if (dry_ && piece_) broken_.push_back(ends_breaker(token));
   if (!penalties_) return;
   Count& count = counts_[token];
   ++count.all;
@@ -82,7 +85,7 @@ void Repetition::apply_dry(const std::function<float*(Token)>& logit_of) {
   }
   for (const auto& [token, length] : longest) {
     float* logit = logit_of(token);
-    if (logit == nullptr || (*breakers_)[static_cast<std::size_t>(token)]) continue;
+    if (logit == nullptr || is_breaker(token)) continue;
     const auto beyond = static_cast<float>(length - allowed);
     *logit -=
         settings_.dry_multiplier * std::pow(settings_.dry_base, std::min(beyond, kExponentMax));
@@ -92,9 +95,33 @@ void Repetition::apply_dry(const std::function<float*(Token)>& logit_of) {
 // Tokens at the end since the last breaker.
 std::size_t Repetition::unbroken(std::size_t window) const {
   for (std::size_t back = 0; back < window; ++back) {
-    if ((*breakers_)[static_cast<std::size_t>(said(back))]) return back;
+    const bool broken = piece_ ? broken_[broken_.size() - 1 - back] : is_breaker(said(back));
+    if (broken) return back;
   }
   return window;
+}
+
+bool Repetition::is_breaker(Token token) const {
+  if (!piece_) return (*breakers_)[static_cast<std::size_t>(token)];
+  const std::string piece = piece_(token);
+  return std::ranges::any_of(settings_.dry_breakers, [&](const std::string& breaker) {
+    return piece.find(breaker) != std::string::npos;
+  });
+}
+
+// Breakers may be longer than a token.
+bool Repetition::ends_breaker(Token token) {
+  const std::size_t before = tail_.size();
+  tail_ += piece_(token);
+  bool ends = false;
+  std::size_t longest = 0;
+  for (const std::string& breaker : settings_.dry_breakers) {
+    const std::size_t at = tail_.rfind(breaker);
+    ends = ends || (at != std::string::npos && at + breaker.size() > before);
+    longest = std::max(longest, breaker.size());
+  }
+  if (tail_.size() >= longest) tail_.erase(0, tail_.size() - (longest - 1));
+  return ends;
 }
 
 // The Z-algorithm over the text read from its end: repeats_[k] is how many tokens before (and with)

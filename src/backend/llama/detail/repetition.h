@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -20,12 +21,16 @@ namespace cortex::backend {
 // Not thread-safe.
 class Repetition {
  public:
-  // `breakers`: a bit for each token at which DRY takes a repetition to be a new one; null where
-  // DRY is off. `window_max`: what -1 means for lengths to look back.
+  using Piece = std::function<std::string(Token)>;
+
+  // `breakers`: a bit for each token at which DRY takes a repetition to be a new one, of a request
+  // that names none itself; null where DRY is off. `piece`: the text of a token, where the request
+  // does. `window_max`: what -1 means for lengths to look back.
   Repetition(
       const SamplingSettings& settings,
       std::size_t window_max,
-      std::shared_ptr<const std::vector<bool>> breakers
+      std::shared_ptr<const std::vector<bool>> breakers,
+      Piece piece = nullptr
   );
 
   // False when no setting looks back: nothing is remembered then.
@@ -44,6 +49,8 @@ class Repetition {
   void apply_dry(const std::function<float*(Token)>& logit_of);
   [[nodiscard]] Token said(std::size_t back) const { return text_[text_.size() - 1 - back]; }
   [[nodiscard]] std::size_t unbroken(std::size_t window) const;
+  [[nodiscard]] bool is_breaker(Token token) const;
+  [[nodiscard]] bool ends_breaker(Token token);
   void count_repeats(std::size_t window);
 
   const SamplingSettings settings_;
@@ -52,7 +59,10 @@ class Repetition {
   const bool penalties_;
   const bool dry_;
   const std::shared_ptr<const std::vector<bool>> breakers_;
+  const Piece piece_;
   std::vector<Token> text_;
+  std::vector<bool> broken_;  // of the text, with `piece`: a breaker ends in this token
+  std::string tail_;          // of the text: where the next breaker may have begun
   std::unordered_map<Token, Count> counts_;
   std::vector<std::size_t> repeats_;  // scratch: how far the text before this place equals its end
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@ struct TensorType {
   std::string_view name;
   std::uint32_t block;
   std::uint32_t block_bytes;
+  // Bytes of a block at which a scale lies that is a float of 16 bits; -1: none.
+  std::array<std::int16_t, 2> scales = {-1, -1};
 };
 
 // The type, where a matrix of it can be multiplied by a vector; null for every other, which ends

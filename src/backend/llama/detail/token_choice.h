@@ -25,6 +25,34 @@ namespace cortex::backend {
     std::span<const float> logits, std::span<const std::uint32_t> mask
 );
 
+// The largest of them; minus infinity when there are none.
+[[nodiscard]] float largest_logit(std::span<const float> logits);
+
+// A logit and where it stands among others.
+struct PlacedLogit {
+  std::size_t place = 0;
+  float logit = 0;
+};
+
+// The `count` largest, largest first, of equals the one in front; all where there are fewer.
+[[nodiscard]] std::vector<PlacedLogit> largest_of(std::span<const float> logits, std::size_t count);
+
+// All that are not below `bound`, in their order.
+[[nodiscard]] std::vector<PlacedLogit> at_least(std::span<const float> logits, float bound);
+
+// Largest first, of equals the one in front.
+void order_by_logit(std::vector<PlacedLogit>& places);
+
+// The sum of exp(logit - most). REQUIRES: `most` is the largest, and a number.
+[[nodiscard]] double exp_sum(std::span<const float> logits, float most);
+
+// The place where the sum of exp((logit - most) / temperature) from the first on gets beyond
+// `chance` of the whole sum; never one with a logit of minus infinity. REQUIRES: `most` is the
+// largest, and a number; 0 <= chance < 1.
+[[nodiscard]] std::size_t drawn_place(
+    std::span<const float> logits, float most, float temperature, double chance
+);
+
 // Whether one of them is no number, or without end: broken weights. Minus infinity is one.
 [[nodiscard]] bool has_none(std::span<const float> logits);
 

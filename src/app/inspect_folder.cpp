@@ -3,12 +3,21 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "app/language_model.h"
+#include "app/model_loader.h"
+#include "backend/llama/llama_engine.h"
+#include "backend/onnx/onnx_engine.h"
+#include "backend/synthetic/synthetic_engine.h"
+#include "backend/synthetic/synthetic_sequences.h"
+#include "base/check.h"
 #include "registry/model_repository.h"
 
 namespace cortex::app {
@@ -51,11 +60,73 @@ json::object config_json(const ModelConfig& config) {
   out["batching"] = config.batching.enabled;
   out["instances"] = config.instances;
   out["threads"] = config.threads;
-  // What is not declared comes from the model when it is loaded.
   if (!config.inputs.empty()) out["inputs"] = specs_json(config.inputs);
   if (!config.outputs.empty()) out["outputs"] = specs_json(config.outputs);
   if (!config.text.tokenizer.empty()) out["text"] = text_json(config.text);
   return out;
+}
+
+// Every engine of a server, with nothing else of it.
+class Workbench {
+ public:
+  Workbench() : lanes_(1), cpu_("cpu", 1, 8) {
+    engines_["onnx"] = std::make_shared<backend::OnnxEngine>();
+    engines_["synthetic"] = std::make_shared<backend::SyntheticEngine>();
+    sequences_["llama"] = std::make_shared<backend::LlamaEngine>();
+    sequences_["synthetic_sequences"] = std::make_shared<backend::SyntheticSequenceEngine>();
+  }
+
+  [[nodiscard]] Result<registry::LoadedModel> load(
+      const ModelConfig& config, const registry::VersionFolder& version
+  ) {
+    LoaderParts parts{engines_, cores_, lanes_, cpu_, steady_clock()};
+    parts.sequences = &sequences_;
+    return make_loader(parts)(config, version.path, version.version);
+  }
+
+  // The model's part of this machine's cores. An engine of sequences has one instance.
+  void plan(ModelConfig& config) const {
+    if (sequences_.contains(config.backend)) {
+      config.instances = 1;
+      config.threads = engine_threads(config, cores_);
+      return;
+    }
+    const CoreBudget::Plan plan = cores_.plan(config.instances, config.threads);
+    config.instances = plan.instances;
+    config.threads = plan.threads_per_instance;
+  }
+
+ private:
+  Engines engines_;
+  SequenceEngines sequences_;
+  CoreBudget cores_;
+  LaneDirectory lanes_;
+  ThreadPool cpu_;
+};
+
+Result<json::object> completed_json(
+    const ModelConfig& config, const registry::VersionFolder& version
+) {
+  CORTEX_RETURN_IF_ERROR(version.fault);
+  Workbench bench;
+  CORTEX_ASSIGN_OR_RETURN(registry::LoadedModel loaded, bench.load(config, version));
+  bench.plan(loaded.config);
+  json::object out = config_json(loaded.config);
+  if (loaded.signature.generates) {
+    out["generation"] = {
+        {"context_length", loaded.facts.context_length}, {"memory_bytes", loaded.memory_bytes}
+    };
+  }
+  return out;
+}
+
+void add_config(const registry::ModelFolder& read, json::object& out) {
+  CHECK(!read.versions.empty(), "a folder without versions is refused");
+  const registry::VersionFolder& newest = read.versions.back();
+  const ModelConfig& config = newest.config ? *newest.config : read.config;
+  const auto completed = completed_json(config, newest);
+  out["config"] = completed.ok() ? *completed : config_json(config);
+  if (!completed.ok()) out["fault"] = completed.status().to_string();
 }
 
 }  // namespace
@@ -71,7 +142,7 @@ Result<std::string> inspect_folder(const std::string& folder) {
   json::array versions;
   for (const registry::VersionFolder& version : read.versions) versions.push_back(version.version);
   out["versions"] = std::move(versions);
-  out["config"] = config_json(read.config);
+  add_config(read, out);
   if (!read.without_effect.empty()) {
     out["without_effect"] = json::array(read.without_effect.begin(), read.without_effect.end());
   }

@@ -37,6 +37,7 @@ backend::SequenceBackendOptions backend_options(
   out.threads = engine_threads(config, parts.cores);
   out.context_length = config.generation.context_length;
   out.cells = config.generation.cells;
+  out.sequences_max = config.generation.sequences_max;
   out.parameters = config.parameters;
   return out;
 }
@@ -234,6 +235,8 @@ Result<registry::LoadedModel> load_language_model(
   CORTEX_ASSIGN_OR_RETURN(
       lane_how.draft_backend, load_draft_model(engine, out.config, options, folder, *backend)
   );
+  out.memory_bytes = backend->model().memory_bytes;
+  if (lane_how.draft_backend) out.memory_bytes += lane_how.draft_backend->model().memory_bytes;
   auto lane = std::make_unique<scheduler::SequenceLane>(std::move(lane_how), backend, parts.clock);
   generation.controls = lane.get();
   generation.lane = std::move(lane);

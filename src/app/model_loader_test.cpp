@@ -262,6 +262,52 @@ TEST_F(ModelLoader, loads_a_draft_model_beside_a_language_model) {
   EXPECT_EQ(*with, *answer(*alone->servable, "hi"));
 }
 
+TEST_F(ModelLoader, counts_the_memory_of_a_draft_model_to_the_model_that_has_it) {
+  config_.backend = "llama";
+  backend::testing::TinyGgufOptions tiny;
+  tiny.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+  write("1/model.gguf", backend::testing::tiny_gguf(tiny));
+  config_.generation.cells = 512;
+  const auto alone = load();
+  ASSERT_TRUE(alone.ok()) << alone.status().to_string();
+  EXPECT_GT(alone->memory_bytes, 0u);
+  config_.generation.draft_model = "model.gguf";
+  const auto itself = load();
+  ASSERT_TRUE(itself.ok()) << itself.status().to_string();
+  EXPECT_EQ(itself->memory_bytes, 2 * alone->memory_bytes) << "its weights and cells once more";
+  config_.generation.speculation = Speculation::kPromptLookup;
+  const auto unused = load();
+  ASSERT_TRUE(unused.ok()) << unused.status().to_string();
+  EXPECT_EQ(unused->memory_bytes, alone->memory_bytes);
+}
+
+TEST_F(ModelLoader, names_a_token_that_a_draft_model_has_otherwise) {
+  config_.backend = "llama";
+  config_.generation.cells = 512;
+  std::string bytes = backend::testing::tiny_gguf();
+  write("1/model.gguf", bytes);
+  const std::size_t end = bytes.find("</s>");
+  ASSERT_NE(end, std::string::npos);
+  bytes[end + 2] = 'z';
+  write("small.gguf", bytes);
+  config_.generation.draft_model = "small.gguf";
+  EXPECT_THAT(
+      load().status().text(),
+      HasSubstr("generation.draft_model: its token 2 is another than the model's")
+  );
+}
+
+TEST_F(ModelLoader, names_a_model_that_no_draft_model_can_help) {
+  config_.backend = "synthetic_sequences";
+  write("1/sequences.synthetic", "can_cut: false\n");
+  write("1/small.synthetic", "");
+  config_.generation.draft_model = "small.synthetic";
+  EXPECT_THAT(
+      load().status().text(),
+      HasSubstr("generation.draft_model: the model's own memory cannot be cut")
+  );
+}
+
 TEST_F(ModelLoader, names_a_draft_model_that_does_not_fit) {
   config_.backend = "synthetic_sequences";
   write("1/sequences.synthetic", "");

@@ -30,7 +30,7 @@ void write_model_memory(metrics::Exposition& out, const std::vector<registry::In
   out.family(
       "cortex_model_memory_bytes",
       metrics::Type::kGauge,
-      "Memory that a loaded version added when it was on probation."
+      "Memory of a loaded version: what it added on probation, else what its engine counts."
   );
   for (const registry::IndexEntry& entry : index) {
     if (entry.memory_bytes == 0) continue;

@@ -366,6 +366,29 @@ void write_tiers(Exposition& out, std::span<const SequenceReading> readings) {
   write_kinds(out, "tier", kEvictions, readings);
 }
 
+void write_drafts(Exposition& out, std::span<const SequenceReading> readings) {
+  constexpr auto kTried = std::to_array<SequenceKind>(
+      {{"lookup", &SequenceCounts::lookup_draft_tokens},
+       {"model", &SequenceCounts::model_draft_tokens}}
+  );
+  out.family(
+      "cortex_sequence_draft_tokens_total",
+      Type::kCounter,
+      "Tokens of drafts that steps tried, by what foretold them."
+  );
+  write_kinds(out, "kind", kTried, readings);
+  constexpr auto kAccepted = std::to_array<SequenceKind>(
+      {{"lookup", &SequenceCounts::lookup_draft_tokens_accepted},
+       {"model", &SequenceCounts::model_draft_tokens_accepted}}
+  );
+  out.family(
+      "cortex_sequence_draft_tokens_accepted_total",
+      Type::kCounter,
+      "Of these, tokens that were drawn."
+  );
+  write_kinds(out, "kind", kAccepted, readings);
+}
+
 }  // namespace
 
 void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> readings) {
@@ -405,6 +428,7 @@ void write_sequence_metrics(Exposition& out, std::span<const SequenceReading> re
   );
   write_kinds(out, "state", kPreemptions, readings);
   write_tiers(out, readings);
+  write_drafts(out, readings);
 }
 
 }  // namespace cortex::app

@@ -33,6 +33,22 @@ TEST(SequenceMetrics, say_by_which_reason_sequences_ended) {
   EXPECT_THAT(text, HasSubstr(name + "\"error\"} 4\n"));
 }
 
+TEST(SequenceMetrics, tell_what_was_foretold_by_the_text_and_by_a_model) {
+  scheduler::SequenceProbe probe;
+  probe.draft_tokens = 10;
+  probe.draft_tokens_accepted = 6;
+  probe.model_draft_tokens = 7;
+  probe.model_draft_tokens_accepted = 5;
+  const std::string text = written(probe);
+  const std::string labels = "{model_name=\"m\",version=\"2\",kind=";
+  const std::string tried = "cortex_sequence_draft_tokens_total" + labels;
+  const std::string accepted = "cortex_sequence_draft_tokens_accepted_total" + labels;
+  EXPECT_THAT(text, HasSubstr(tried + "\"lookup\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr(tried + "\"model\"} 7\n"));
+  EXPECT_THAT(text, HasSubstr(accepted + "\"lookup\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(accepted + "\"model\"} 5\n"));
+}
+
 TEST(SequenceMetrics, tell_the_memory_in_blocks_that_a_gateway_can_count) {
   scheduler::SequenceProbe probe;
   probe.cells_total = 4100;

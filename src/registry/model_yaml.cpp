@@ -258,7 +258,7 @@ class YamlReading {
              fault(v, p, "must be on, prompt_lookup or off");
            }
          }},
-        number_key("speculation_tokens", to.speculation_tokens, {1, 15}),
+        number_key("speculation_tokens", to.speculation_tokens, {1, kSpeculationTokensMax}),
         path_key("draft_model", to.draft_model),
         number_key("prefix_memory_bytes", to.prefix_memory_bytes, {0, kBytesMax}),
         number_key("prefix_disk_bytes", to.prefix_disk_bytes, {0, kBytesMax}),

@@ -12,6 +12,11 @@ Result<LoadedModel> call(const Loader& loader, const Candidate& candidate) {
   return loader(candidate.config, candidate.folder, candidate.version);
 }
 
+// What was measured says more than what an engine counts.
+void take_memory(std::uint64_t resident_bytes, Result<LoadedModel>& loaded) {
+  if (loaded.ok() && resident_bytes != 0) loaded->memory_bytes = resident_bytes;
+}
+
 Status quarantined(const std::string& reason) {
   return failed_precondition("in quarantine: " + reason);
 }
@@ -64,7 +69,7 @@ Result<LoadedModel> Probation::load(const Candidate& candidate, const Loader& lo
   }
   ++remembered_;
   auto out = call(loader, candidate);
-  if (out.ok()) out->memory_bytes = remembered->resident_bytes;
+  take_memory(remembered->resident_bytes, out);
   return out;
 }
 
@@ -93,7 +98,7 @@ Result<LoadedModel> Probation::try_and_load(
   log_passed(candidate, trial);
   auto out = call(loader, candidate);
   on_probation.remember({true, "", "", trial.resident_bytes, trial.peak_bytes});
-  if (out.ok()) out->memory_bytes = trial.resident_bytes;
+  take_memory(trial.resident_bytes, out);
   return out;
 }
 

@@ -70,7 +70,7 @@ class Probation {
 
   // What `loader` gives, once the version passed. kFailedPrecondition with the reason when it died
   // now or before; what its loader said in the trial; kUnavailable when there was no trial. What
-  // it used in the trial becomes LoadedModel::memory_bytes.
+  // it used in the trial becomes LoadedModel::memory_bytes, where it was measured.
   [[nodiscard]] Result<LoadedModel> load(const Candidate& candidate, const Loader& loader);
   // The process is about to end: ends the trials that run, lets none begin, and holds nothing that
   // happens from now on against a version. Before the registry is drained. Idempotent.

@@ -138,6 +138,22 @@ class ProbationTest : public testing::Test {
   int trials_ = 0;
 };
 
+TEST_F(ProbationTest, what_an_engine_counts_stands_where_nothing_was_measured) {
+  const Loader counts = [this](const auto& config, const auto& folder, std::int64_t version) {
+    auto out = fake_.loader()(config, folder, version);
+    if (out.ok()) out->memory_bytes = 700;
+    return out;
+  };
+  Probation probation(folder_.path(), parts_);
+  EXPECT_EQ(probation.load(candidate_, counts)->memory_bytes, 1000);
+  candidate_.config.backend = "safe";
+  EXPECT_EQ(probation.load(candidate_, counts)->memory_bytes, 700);
+  candidate_.config.backend = "";
+  candidate_.fingerprint = 2;
+  trial_.resident_bytes = 0;
+  EXPECT_EQ(probation.load(candidate_, counts)->memory_bytes, 700);
+}
+
 TEST_F(ProbationTest, loads_what_passed_with_its_memory_and_tries_it_once) {
   for (int start = 0; start < 3; ++start) {
     const auto loaded = load();

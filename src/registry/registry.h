@@ -31,7 +31,9 @@ struct LoadedModel {
   std::string platform;  // "onnxruntime_onnx"
   ModelFacts facts;
   std::unique_ptr<Servable> servable;
-  std::uint64_t memory_bytes = 0;  // that it added in its probation; 0: not known
+  // That it added in its probation, all of it (a draft model, too); without one what the engine
+  // counts, weights and memory; 0: not known.
+  std::uint64_t memory_bytes = 0;
 };
 
 // Turns a version folder into a servable: opens the engine, builds the lane, runs the warm-up.

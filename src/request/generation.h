@@ -65,6 +65,7 @@ struct OutputFormat {
   Kind kind = Kind::kText;
   std::string text;                  // the schema, regular expression or grammar
   std::vector<std::string> choices;  // with kChoice
+  std::string field{};               // of the client's request that says so, for errors
 };
 
 // A generation that a client asked for.
@@ -78,6 +79,7 @@ struct GenerationInput {
   std::optional<std::size_t> top_logprobs;
   OutputFormat format;
   bool ignore_end = false;
+  std::optional<std::size_t> draft_tokens_max{};  // of SequenceInput
   std::string cache_salt;
 };
 

@@ -66,6 +66,10 @@ struct TextConfig {
 // one.
 enum class Speculation : std::uint8_t { kOff, kPromptLookup, kOn };
 
+// Most tokens that may be foretold of a sequence in a step. With the one that is drawn anyway that
+// is as many as a slow reader may leave before its sequence pauses: one step never overfills it.
+inline constexpr std::size_t kSpeculationTokensMax = 15;
+
 // How a language model is served.
 struct GenerationConfig {
   std::size_t context_length = 0;      // tokens of one sequence; 0: the model's own

@@ -27,7 +27,10 @@ struct SequenceInput {
   std::optional<std::size_t> top_logprobs;  // none: no log probabilities are computed
   bool prompt_logprobs = false;             // those of the prompt's own tokens, too
   bool ignore_end = false;                  // an end-of-generation token is a token as others
-  std::string adapter;                      // name of a loaded adapter; empty: the base model
+  // Foretold of each sequence in a step at most, where that is less than what the model may; 0:
+  // none. What is said is the same.
+  std::optional<std::size_t> draft_tokens_max{};
+  std::string adapter;  // name of a loaded adapter; empty: the base model
   float adapter_scale = 1;
   // Prompts whose salt differs share nothing in the cache (beyond tenant and adapter, which always
   // part them).

@@ -5,13 +5,15 @@
 #include <string>
 #include <utility>
 
+#include "request/model_config.h"
+
 namespace cortex::scheduler {
 namespace {
 
 constexpr double kReadShare = 0.25;       // of the large model's step, for text that is new
 constexpr std::size_t kReadRowsMin = 32;  // else a long text would never be read
-constexpr std::size_t kDraftTokensMax = 15;
-constexpr std::size_t kCostLearnt = 8;  // steps from which on a model's cost is known
+// A probe that has taken so many steps of the large model, and still reads, goes on another time.
+constexpr double kProbeTimeMax = 2;
 constexpr double kModelMemory = 0.99;
 constexpr double kModelChance = 0.7;  // before anything was seen, counted as so many tokens:
 constexpr double kModelWeight = 8;
@@ -51,6 +53,7 @@ Status DraftModel::fits(
     const backend::SequenceBackend& small, const backend::SequenceBackend& large
 ) {
   const backend::SequenceModel& model = small.model();
+  if (!large.model().can_cut) return failed_precondition("the model's own memory cannot be cut");
   if (!model.can_cut) return failed_precondition("its memory cannot be cut");
   if (model.sequences_max < large.model().sequences_max) {
     return failed_precondition(
@@ -78,9 +81,9 @@ std::size_t DraftModel::worth(
   ++steps_;
   probing_ = false;
   if (sequences == 0) return 0;
-  if (gain_min == 0) return kDraftTokensMax;
-  if (cost.learnt() < kCostLearnt) return 0;
-  probing_ = cost_.learnt() < kCostLearnt || probes_.due(steps_);
+  if (gain_min == 0) return kSpeculationTokensMax;
+  if (!cost.known()) return 0;
+  probing_ = !cost_.known() || probes_.due(steps_);
   if (probing_) return 1;
   const double chance = (came_ + kModelWeight * kModelChance) / (foretold_ + kModelWeight);
   const auto each = static_cast<double>(sequences);
@@ -94,7 +97,7 @@ std::size_t DraftModel::worth(
   double next = 1;
   double best_gain = gain_min;
   std::size_t best = 0;
-  for (std::size_t count = 1; count <= kDraftTokensMax; ++count) {
+  for (std::size_t count = 1; count <= kSpeculationTokensMax; ++count) {
     next *= chance;
     tokens += next;
     with.decode_rows += sequences;
@@ -105,7 +108,10 @@ std::size_t DraftModel::worth(
     best_gain = gain;
     best = count;
   }
-  if (best > 0) probes_.ran(steps_, false);
+  if (best > 0) {
+    probes_.ran(steps_, false);
+    probe_time_ = {};
+  }
   return best;
 }
 
@@ -119,11 +125,17 @@ std::size_t DraftModel::rows_for(Duration time) const {
   return static_cast<std::size_t>(std::clamp(rows, least, most));
 }
 
+// Pieces of a long text that are all alike say nothing of what a step of one token takes, and on
+// that hangs whether the model is of use: while its steps are learnt, every other piece is one row.
+bool DraftModel::tries_one_row() const {
+  return !cost_.known() && cost_.learnt() % 2 == 1 && rows_.empty();
+}
+
 // What the small memory holds of a sequence becomes a beginning of it, without its last token.
 // False where the small model, of whose cells so many are used, cannot go on as long.
 bool DraftModel::agree(const Wish& wish, std::size_t& used) {
   const backend::SequenceModel& model = backend_->model();
-  const std::size_t wanted = wish.tokens.size() + kDraftTokensMax;
+  const std::size_t wanted = wish.tokens.size() + kSpeculationTokensMax;
   const std::size_t others = used - held_[static_cast<std::size_t>(wish.id)].size();
   if (wanted > model.context_length || others + wanted > model.cells) {
     forget(wish.id);
@@ -149,15 +161,28 @@ void DraftModel::add_row(backend::SequenceId id, Token token, bool output) {
   shape_.attended += attended_by(held.size() - 1, 1);
 }
 
-// False: nothing is held any more.
-bool DraftModel::run() {
+// What the step was to add to the small memory.
+void DraftModel::undo() {
+  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
+    held_[static_cast<std::size_t>(row->sequence)].pop_back();
+    backend_->remove(row->sequence, row->position, -1);
+  }
+}
+
+// False: there are no logits. Of a step that failed nothing is held any more, of one that was given
+// up what was held before.
+bool DraftModel::run(const std::function<bool()>& abort) {
   backend::SequenceStep step;
   step.rows = rows_;
+  step.abort = abort;
   const TimePoint began = clock_.now();
   const Status status = backend_->decode(step);
   ++steps_run_;
+  probe_time_ += clock_.now() - began;
   if (status.ok()) {
     cost_.learn(shape_, clock_.now() - began);
+  } else if (status.code() == Code::kCancelled) {
+    undo();
   } else {
     forget_all();
   }
@@ -167,7 +192,10 @@ bool DraftModel::run() {
 }
 
 std::vector<DraftModel::Draft> DraftModel::foretell(
-    std::span<const Wish> wishes, std::size_t count, Duration step
+    std::span<const Wish> wishes,
+    std::size_t count,
+    Duration step,
+    const std::function<bool()>& abort
 ) {
   std::vector<Draft> out(wishes.size());
   std::vector<Turn> turns;
@@ -178,8 +206,10 @@ std::vector<DraftModel::Draft> DraftModel::foretell(
     const Wish& wish = wishes[i];
     if (wish.most == 0 || !agree(wish, used)) continue;
     const std::size_t from = held_[static_cast<std::size_t>(wish.id)].size();
-    const std::size_t rows = std::min(room, wish.tokens.size() - from);
-    const bool all = from + rows == wish.tokens.size();
+    const std::size_t left = wish.tokens.size() - from;
+    const bool all = left <= room;
+    if (!all && tries_one_row()) room = 1;
+    const std::size_t rows = std::min(room, left);
     for (std::size_t row = 0; row < rows; ++row) {
       add_row(wish.id, wish.tokens[from + row], all && row + 1 == rows);
     }
@@ -187,14 +217,21 @@ std::vector<DraftModel::Draft> DraftModel::foretell(
     room -= rows;
     if (all) turns.push_back({&wish, &out[i], rows_.size() - 1});
   }
-  if (rows_.empty() || !run()) return out;
-  go_on(turns, count);
-  if (!turns.empty() && probing_) probes_.ran(steps_, true);
+  if (!rows_.empty() && run(abort)) go_on(turns, count, abort);
+  const bool over = seconds(probe_time_) > kProbeTimeMax * seconds(step);
+  if (probing_ && cost_.known() && (over || !turns.empty())) end_probe();
   return out;
 }
 
+void DraftModel::end_probe() {
+  probes_.ran(steps_, true);
+  probe_time_ = {};
+}
+
 // Token after token; who has enough of them drops out.
-void DraftModel::go_on(std::vector<Turn>& turns, std::size_t count) {
+void DraftModel::go_on(
+    std::vector<Turn>& turns, std::size_t count, const std::function<bool()>& abort
+) {
   std::vector<Turn> left = turns;
   for (std::size_t number = 1; !left.empty(); ++number) {
     for (Turn& turn : left) {
@@ -209,7 +246,7 @@ void DraftModel::go_on(std::vector<Turn>& turns, std::size_t count) {
       add_row(turn.wish->id, turn.draft->tokens.back(), true);
     }
     shape_.decode_rows = left.size();
-    if (!left.empty() && !run()) return;
+    if (!left.empty() && !run(abort)) return;
   }
 }
 

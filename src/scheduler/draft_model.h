@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -36,15 +37,16 @@ class DraftModel {
   // REQUIRES: fits(). `clock` outlives it.
   DraftModel(std::shared_ptr<backend::SequenceBackend> backend, const Clock& clock);
 
-  // OK where `small` can foretell what `large` says: the same tokens, as many ids, a memory that
-  // can be cut. kFailedPrecondition with what is missing.
+  // OK where `small` can foretell what `large` says: the same tokens, as many ids, memories that
+  // can be cut. It may be the same model once more. kFailedPrecondition with what is missing.
   [[nodiscard]] static Status fits(
       const backend::SequenceBackend& small, const backend::SequenceBackend& large
   );
 
   // Tokens of each draft with which `sequences` sequences get on fastest, both models' time
   // counted, in a step that is `shape` without drafts; 0 where that is not `gain_min` times as fast
-  // as without. Now and then 1 although it does not seem to pay: times change.
+  // as without. Now and then 1 although it does not seem to pay: times change. A probe takes about
+  // two of the large model's steps at most, also where it has much to read first.
   [[nodiscard]] std::size_t worth(
       const StepShape& shape, const StepCost& cost, std::size_t sequences, double gain_min
   );
@@ -55,9 +57,13 @@ class DraftModel {
   // Drafts of `wishes`, in their order, of at most `count` tokens each. New text is read first, at
   // most 32 tokens of it or for a quarter of `step`, the time of the large model's step; who has
   // more of it gets a draft in a later call. A step of the small model that fails gives nothing,
-  // and its memory begins anew.
+  // and its memory begins anew. `abort` is asked as SequenceStep::abort is, null: never; what was
+  // foretold until then is there.
   [[nodiscard]] std::vector<Draft> foretell(
-      std::span<const Wish> wishes, std::size_t count, Duration step
+      std::span<const Wish> wishes,
+      std::size_t count,
+      Duration step,
+      const std::function<bool()>& abort = {}
   );
 
   // `to` begins as `from` does, up to so many tokens.
@@ -79,11 +85,14 @@ class DraftModel {
     std::size_t row;  // whose logits say what comes next
   };
   [[nodiscard]] std::size_t rows_for(Duration time) const;
+  [[nodiscard]] bool tries_one_row() const;
   [[nodiscard]] bool agree(const Wish& wish, std::size_t& used);
-  [[nodiscard]] bool run();
+  [[nodiscard]] bool run(const std::function<bool()>& abort);
+  void undo();
   void add_row(backend::SequenceId id, Token token, bool output);
-  void go_on(std::vector<Turn>& turns, std::size_t count);
+  void go_on(std::vector<Turn>& turns, std::size_t count, const std::function<bool()>& abort);
   void forget_all();
+  void end_probe();
 
   const std::shared_ptr<backend::SequenceBackend> backend_;
   const Clock& clock_;
@@ -97,6 +106,7 @@ class DraftModel {
   DraftProbes probes_;
   std::uint64_t steps_ = 0;  // of the lane, that asked
   bool probing_ = false;
+  Duration probe_time_{};        // that its steps took since the last probe or use
   std::uint64_t steps_run_ = 0;  // of the small model
 };
 

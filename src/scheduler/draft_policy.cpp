@@ -12,8 +12,7 @@ constexpr double kMemory = 0.97;
 constexpr std::array<double, 4> kFirstChance = {0.3, 0.5, 0.7, 0.8};
 constexpr double kFirstWeight = 2;
 
-constexpr std::size_t kStepsLearnt = 8;  // from which on the cost model is asked
-constexpr double kChanceMin = 0.1;       // below it no row is cheap enough
+constexpr double kChanceMin = 0.1;  // below it no row is cheap enough
 constexpr double kNeighbourShare = 0.125;
 constexpr double kProbeChance = 0.25;
 constexpr std::size_t kProbeRows = 2;
@@ -83,7 +82,7 @@ DraftPlan DraftPolicy::next(const DraftView& view, const StepCost& cost) const {
   auto& taken = plan.tokens;
   taken.assign(view.candidates.size(), 0);
   const bool priced = view.gain_min > 0;
-  if (view.candidates.empty() || (priced && cost.learnt() < kStepsLearnt)) return plan;
+  if (view.candidates.empty() || (priced && !cost.known())) return plan;
   StepShape shape = view.shape;
   const double time_without = draft_seconds(cost, shape);
   double time = time_without;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "cache/prefix_store.h"
 #include "cache/prefix_tree.h"
+#include "request/model_config.h"
 #include "request/request.h"
 #include "request/response_stream.h"
 #include "scheduler/draft_policy.h"
@@ -46,8 +47,9 @@ struct SharedCells {
   std::size_t& total;
 };
 
-// Tokens of one sequence that a slow reader may leave before its sequences pause.
-inline constexpr std::size_t kUnsentTokensMax = 16;
+// Tokens of one sequence that a slow reader may leave before its sequences pause: what a step may
+// bring at most.
+inline constexpr std::size_t kUnsentTokensMax = kSpeculationTokensMax + 1;
 
 // What is foretold of a sequence.
 struct SequenceDraft {

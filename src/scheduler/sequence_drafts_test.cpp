@@ -204,6 +204,26 @@ TEST(SequenceDrafts, say_the_same_in_forks_that_share_a_memory_too_small_for_all
   EXPECT_EQ(with.counts.engine_full, 0u) << "our count of cells is the engine's";
 }
 
+TEST(SequenceDrafts, are_as_long_as_the_request_allows_and_say_the_same) {
+  const auto request = sequence_request(prompt_of(30, 1), 200);
+  say_few_letters(sequence_input(*request), "ab");
+  const Said usual = say(cheap_rows(), *request, kDrafts, 0);
+  EXPECT_GT(usual.counts.draft_tokens, 3 * usual.counts.drafts);
+  for (const std::size_t most : {0U, 1U, 3U, 100U}) {
+    sequence_input(*request).draft_tokens_max = most;
+    const Said said = say(cheap_rows(), *request, kDrafts, 0);
+    EXPECT_EQ(said.answers, usual.answers);
+    EXPECT_LE(said.counts.draft_tokens, most * said.counts.drafts);
+    EXPECT_EQ(said.counts.drafts == 0, most == 0);
+    EXPECT_EQ(said.counts.model_draft_tokens, 0u);
+    EXPECT_EQ(said.counts.lookup_draft_tokens, said.counts.draft_tokens);
+    EXPECT_EQ(said.counts.lookup_draft_tokens_accepted, said.counts.draft_tokens_accepted);
+    if (most > kDrafts) {
+      EXPECT_EQ(said.counts.draft_tokens, usual.counts.draft_tokens) << "the model's own bound";
+    }
+  }
+}
+
 TEST(SequenceDrafts, are_none_where_memory_cannot_be_cut) {
   const auto request = sequence_request(prompt_of(30, 1), 100);
   say_few_letters(sequence_input(*request), "a");
@@ -213,7 +233,7 @@ TEST(SequenceDrafts, are_none_where_memory_cannot_be_cut) {
 }
 
 TEST(SequenceDrafts, leave_no_more_to_a_slow_reader_than_single_tokens_do) {
-  SequenceDriver driver(cheap_rows(), drafting(15));
+  SequenceDriver driver(cheap_rows(), drafting(kSpeculationTokensMax));
   const auto request = sequence_request(prompt_of(20, 1), 300);
   say_few_letters(sequence_input(*request), "a");
   const auto client = driver.ask(request);

@@ -49,8 +49,15 @@ SequenceCounts SequenceProbe::read() const {
   out.computed_tokens = now(computed_tokens);
   out.generated_tokens = now(generated_tokens);
   out.drafts = now(drafts);
-  out.draft_tokens = now(draft_tokens);
+  // Read behind those that are parts of it.
+  out.model_draft_tokens_accepted = now(model_draft_tokens_accepted);
   out.draft_tokens_accepted = now(draft_tokens_accepted);
+  out.model_draft_tokens = now(model_draft_tokens);
+  out.draft_tokens = now(draft_tokens);
+  out.lookup_draft_tokens = out.draft_tokens - std::min(out.draft_tokens, out.model_draft_tokens);
+  out.lookup_draft_tokens_accepted =
+      out.draft_tokens_accepted -
+      std::min(out.draft_tokens_accepted, out.model_draft_tokens_accepted);
   out.draft_model_steps = now(draft_model_steps);
   out.prefix_queries = now(prefix_queries);
   // Read behind those that are parts of it.

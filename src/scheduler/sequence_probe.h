@@ -88,8 +88,13 @@ struct SequenceCounts {
   std::uint64_t drafts = 0;        // foretold ends that steps carried, of one token or more
   std::uint64_t draft_tokens = 0;  // of these
   std::uint64_t draft_tokens_accepted = 0;  // of these, drawn
-  std::uint64_t draft_model_steps = 0;      // of the small model that foretells
-  std::uint64_t prefix_queries = 0;         // tokens that were looked up, and of these found
+  // The two above, by what foretold them: the text before, or the small model.
+  std::uint64_t lookup_draft_tokens = 0;
+  std::uint64_t lookup_draft_tokens_accepted = 0;
+  std::uint64_t model_draft_tokens = 0;
+  std::uint64_t model_draft_tokens_accepted = 0;
+  std::uint64_t draft_model_steps = 0;  // of the small model that foretells
+  std::uint64_t prefix_queries = 0;     // tokens that were looked up, and of these found
   std::uint64_t prefix_hits = 0;
   // Of these: in the model's memory, restored from beside it, and from the disk.
   std::uint64_t hits_tree = 0;
@@ -158,6 +163,7 @@ class SequenceProbe {
   Counter rejected_adapter{0};
   Counter prompt_tokens{0}, cached_tokens{0}, computed_tokens{0}, generated_tokens{0};
   Counter drafts{0}, draft_tokens{0}, draft_tokens_accepted{0}, draft_model_steps{0};
+  Counter model_draft_tokens{0}, model_draft_tokens_accepted{0};
   Counter prefix_queries{0}, prefix_hits{0}, prefix_waits{0};
   Counter hits_memory{0}, hits_disk{0}, restored_tokens{0}, restores_failed{0};
   Counter prefixes_saved{0}, prefixes_evicted_memory{0}, prefixes_evicted_disk{0};

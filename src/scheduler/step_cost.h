@@ -35,9 +35,13 @@ class StepCost {
   [[nodiscard]] Duration estimate(const StepShape& shape) const;
   [[nodiscard]] Duration of_switch() const;
   [[nodiscard]] std::size_t learnt() const { return learnt_; }
+  // So many steps were learnt that an estimate says what was measured, no longer what was guessed,
+  // and one step that was off does not decide. Whoever would act on an estimate waits for it.
+  [[nodiscard]] bool known() const { return learnt_ >= kStepsKnown; }
 
  private:
   static constexpr std::size_t kParts = 5;
+  static constexpr std::size_t kStepsKnown = 8;
   using Row = std::array<double, kParts>;
 
   [[nodiscard]] Row features(const StepShape& shape) const;

@@ -182,12 +182,14 @@ TEST_F(GenerationServableTest, a_prompt_goes_to_the_lane_as_tokens_and_comes_bac
   auto request = prompt("ab");
   input_of(*request).tokens_max = 5;
   input_of(*request).cache_salt = "salt";
+  input_of(*request).draft_tokens_max = 3;
   request->deadline = TimePoint(std::chrono::hours(1));
   Answer answer = submit(request);
   ASSERT_EQ(lane_->inside.size(), 1u);
   EXPECT_EQ(prompt_text().substr(prompt_text().size() - 2), "ab");
   EXPECT_EQ(lane_input().tokens_max, 5u);
   EXPECT_EQ(lane_input().cache_salt, "salt");
+  EXPECT_EQ(lane_input().draft_tokens_max, 3u);
   EXPECT_EQ(lane_->inside[0].request->deadline, request->deadline);
   EXPECT_TRUE(lane_says(output("hello")));
   EXPECT_EQ(answer.read().at(0).text, "hello");
@@ -412,11 +414,11 @@ TEST_F(GenerationServableTest, a_form_of_the_answer_becomes_a_constraint) {
 
 TEST_F(GenerationServableTest, a_grammar_that_is_none_is_refused_with_the_field) {
   auto request = prompt("x");
-  input_of(*request).format = {OutputFormat::Kind::kLark, "start: (", {}};
+  input_of(*request).format = {OutputFormat::Kind::kLark, "start: (", {}, "guided_grammar"};
   Answer answer = submit(request);
   while (!answer.stream->finished()) std::this_thread::yield();
   EXPECT_EQ(answer.stream->status().code(), Code::kInvalidArgument);
-  EXPECT_FALSE(answer.stream->status().field().empty());
+  EXPECT_EQ(answer.stream->status().field(), "guided_grammar");
 }
 
 TEST_F(GenerationServableTest, a_call_that_must_be_made_needs_a_tool) {
@@ -488,6 +490,26 @@ TEST_F(GenerationServableTest, a_strict_tool_holds_the_calls_beside_text_to_its_
   const auto one = ask(true, false);
   EXPECT_TRUE(takes(*one, "Let me see. " + call));
   EXPECT_FALSE(takes(*one, call + call));
+}
+
+TEST_F(GenerationServableTest, a_tool_whose_schema_is_not_served_is_named) {
+  for (const ToolChoice choice : {ToolChoice::kAuto, ToolChoice::kRequired, ToolChoice::kNamed}) {
+    auto request = chat("x");
+    auto& conversation = std::get<Conversation>(input_of(*request).prompt);
+    conversation.tools = {
+        {"weather", "", kCityTool, true},
+        {"notes", "", R"({"properties":{"text":{"not":{}}}})", true},
+    };
+    conversation.tool_choice = choice;
+    if (choice == ToolChoice::kNamed) conversation.tool_name = "notes";
+    const Answer answer = submit(request);
+    while (!answer.stream->finished()) std::this_thread::yield();
+    const Status status = answer.stream->status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_EQ(status.field(), "tools[1]");
+    EXPECT_TRUE(status.text().starts_with("tool 'notes': ")) << status.text();
+    EXPECT_NE(status.text().find("'not'"), std::string::npos) << status.text();
+  }
 }
 
 TEST_F(GenerationServableTest, the_model_s_end_ends_what_is_inside) {

@@ -11,5 +11,7 @@ inline constexpr std::size_t kMessagesMax = 4096;
 inline constexpr std::size_t kToolsMax = 128;
 inline constexpr std::size_t kStopsMax = 16;
 inline constexpr std::size_t kStopBytesMax = 256;
+inline constexpr std::size_t kBreakersMax = 64;  // of DRY
+inline constexpr std::size_t kBreakerBytesMax = 64;
 
 }  // namespace cortex::frontend

@@ -68,6 +68,23 @@ AdapterFile::~AdapterFile() {
 
 fs::path AdapterFile::path() const { return descriptor_name(descriptor_); }
 
+std::string AdapterFile::named(std::string text) const {
+  const std::string opened = path().string();
+  const std::string last = path().filename().string();
+  const auto ends_at = [&](std::size_t end) {
+    return end == text.size() || text[end] < '0' || text[end] > '9';
+  };
+  for (auto at = text.find(opened); at != std::string::npos; at = text.find(opened, at)) {
+    const bool whole = ends_at(at + opened.size());
+    if (whole) text.replace(at, opened.size(), below_folder_);
+    at += whole ? below_folder_.size() : opened.size();
+  }
+  const bool leads = text.starts_with(last) && text.size() > last.size() &&
+                     (text[last.size()] == ':' || text[last.size()] == ' ');
+  if (leads) text.replace(0, last.size(), below_folder_);
+  return text;
+}
+
 // The kernel says where the open file really lies: a link that moved meanwhile changes nothing.
 Status AdapterFile::place_below(const fs::path& folder, const std::string& asked) {
   std::error_code error;

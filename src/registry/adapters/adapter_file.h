@@ -25,6 +25,9 @@ class AdapterFile {
 
   // For an engine that wants a path; of use while this lives.
   [[nodiscard]] std::filesystem::path path() const;
+  // The text of an engine that was given path(), which says nothing to anybody, with the place
+  // below the folder instead.
+  [[nodiscard]] std::string named(std::string text) const;
   [[nodiscard]] const std::string& below_folder() const { return below_folder_; }
   [[nodiscard]] const std::string& digest() const { return digest_; }
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }

@@ -42,6 +42,27 @@ TEST(AdapterFile, is_read_whole_and_named_by_its_bytes) {
   EXPECT_EQ(folders.open((folders.adapters() / "a.gguf").string())->below_folder(), "a.gguf");
 }
 
+TEST(AdapterFile, an_engine_s_words_about_the_open_file_name_its_place) {
+  const Folders folders;
+  const auto file = folders.open("deep/b.gguf");
+  ASSERT_TRUE(file.ok()) << file.status().to_string();
+  const std::string opened = file->path().string();
+  const std::string last = file->path().filename().string();
+  EXPECT_EQ(
+      file->named("failed to load '" + opened + "': " + opened),
+      "failed to load 'deep/b.gguf': deep/b.gguf"
+  );
+  EXPECT_EQ(file->named(last + ": no adapter"), "deep/b.gguf: no adapter");
+  EXPECT_EQ(file->named(last + " cannot be read"), "deep/b.gguf cannot be read");
+  for (const std::string& other : {opened + "0", last + "0 tensors", "has " + last + " tensors"}) {
+    EXPECT_EQ(file->named(other), other);
+  }
+  folders.folder.write("adapters" + opened, "abc");
+  const auto twin = folders.open(opened.substr(1));
+  ASSERT_TRUE(twin.ok()) << twin.status().to_string();
+  EXPECT_EQ(twin->named("at " + twin->path().string()), "at " + opened.substr(1));
+}
+
 TEST(AdapterFile, nothing_leads_out_of_the_folder) {
   const Folders folders;
   fs::create_symlink(folders.folder.path() / "secret", folders.adapters() / "link");

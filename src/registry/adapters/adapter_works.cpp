@@ -23,16 +23,12 @@ ModelReference version_reference(const ModelIdentity& model) {
   return {model.name, model.version, "", ""};
 }
 
-// Engines name the file that they were given, which says nothing to anybody.
 Status in_words(const Status& status, const AdapterRecord& record, const AdapterFile& file) {
-  std::string text = status.text();
-  const std::string opened = file.path().string();
-  const std::string last = file.path().filename().string() + ": ";
-  for (auto at = text.find(opened); at != std::string::npos; at = text.find(opened)) {
-    text.replace(at, opened.size(), record.path);
-  }
-  if (text.starts_with(last)) text = record.path + ": " + text.substr(last.size());
-  return Status(status.code(), "adapter '" + record.name + "': " + text, Detail{status.detail()});
+  return Status(
+      status.code(),
+      "adapter '" + record.name + "': " + file.named(status.text()),
+      Detail{file.named(status.detail())}
+  );
 }
 
 bool same_content(const AdapterRecord& a, const AdapterRecord& b) {

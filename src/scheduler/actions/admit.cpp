@@ -14,8 +14,6 @@ constexpr std::size_t kFollowMin = 16;
 // A part of the places is only for flows that have none: who asks rarely need not wait until
 // somebody's long answer ends.
 constexpr std::size_t kReservedShare = 8;
-// Steps after which the cost model is asked.
-constexpr std::size_t kStretchLearnt = 8;
 // Steps for which prompts are let in.
 constexpr std::size_t kStepsRead = 2;
 
@@ -262,7 +260,7 @@ std::size_t reserved_places(const SequenceState& state) {
 }
 
 bool stretches_too_far(const SequenceState& state, std::size_t further) {
-  if (state.options.stretch_max <= 0 || state.cost.learnt() < kStretchLearnt) return false;
+  if (state.options.stretch_max <= 0 || !state.cost.known()) return false;
   StepShape one;
   one.decode_rows = 1;
   StepShape all;

@@ -24,6 +24,10 @@ std::size_t unsent_tokens(const LaneSequence& sequence) {
   return 0;
 }
 
+bool wants_drafts(const LaneSequence& sequence) {
+  return sequence.generation->input().draft_tokens_max != 0;
+}
+
 // As many as may be drawn in one step beside the one that is drawn anyway.
 std::size_t draft_max(const SequenceState& state, const LaneSequence& sequence) {
   const auto left = [](std::size_t most, std::size_t have) {
@@ -31,6 +35,7 @@ std::size_t draft_max(const SequenceState& state, const LaneSequence& sequence) 
   };
   return std::min(
       {state.options.draft_tokens_max,
+       sequence.generation->input().draft_tokens_max.value_or(kSpeculationTokensMax),
        left(sequence.generation->input().tokens_max, sequence.answer()),
        left(state.length_max, sequence.tokens.size()),
        left(kUnsentTokensMax, unsent_tokens(sequence))}
@@ -77,6 +82,7 @@ void finish_draft(const SequenceState& state, LaneSequence& sequence, const Draf
 }  // namespace
 
 void foretell(SequenceState& state, LaneSequence& sequence) {
+  if (!wants_drafts(sequence)) return;
   if (!sequence.draft) sequence.draft = begin_draft(sequence);
   SequenceDraft& draft = *sequence.draft;
   if (draft.made_at == sequence.tokens.size()) return;
@@ -94,14 +100,18 @@ void foretell_with_model(SequenceState& state, std::span<LaneSequence* const> de
   StepShape shape;
   std::vector<LaneSequence*> asking;
   std::vector<DraftModel::Wish> wishes;
+  std::vector<const ResponseStream*> streams;
   for (LaneSequence* sequence : decoding) {
     ++shape.decode_rows;
     shape.attended += attended_by(sequence->computed, 1);
-    SequenceDraft& draft = *sequence->draft;
+    const std::size_t most = wants_drafts(*sequence) ? draft_max(state, *sequence) : 0;
+    if (most == 0) continue;
+    const SequenceDraft& draft = *sequence->draft;
     const bool likely = !draft.chances.empty() && draft.chances.front() >= kLookupBelieved;
     if (likely || draft.asked_at == sequence->tokens.size()) continue;
     asking.push_back(sequence);
-    wishes.push_back({sequence->id, sequence->tokens, draft_max(state, *sequence)});
+    wishes.push_back({sequence->id, sequence->tokens, most});
+    streams.push_back(sequence->generation->stream.get());
   }
   const std::size_t count = std::min(
       state.draft_model->worth(shape, state.cost, wishes.size(), state.options.draft_gain_min),
@@ -109,7 +119,12 @@ void foretell_with_model(SequenceState& state, std::span<LaneSequence* const> de
   );
   if (count == 0) return;
   const std::uint64_t steps = state.draft_model->steps_run();
-  auto drafts = state.draft_model->foretell(wishes, count, state.cost.estimate(shape));
+  // As the step itself: given up once nobody wants anything of it.
+  const auto abort = [&] {
+    if (state.closing.load(std::memory_order_relaxed)) return true;
+    return std::ranges::all_of(streams, [](const auto* stream) { return stream->cancelled(); });
+  };
+  auto drafts = state.draft_model->foretell(wishes, count, state.cost.estimate(shape), abort);
   SequenceProbe::add(state.probe.draft_model_steps, state.draft_model->steps_run() - steps);
   for (std::size_t i = 0; i < asking.size(); ++i) {
     SequenceDraft& draft = *asking[i]->draft;
@@ -127,7 +142,10 @@ bool came_true(SequenceState& state, LaneSequence& sequence, std::size_t number,
   SequenceDraft& draft = *sequence.draft;
   const bool came = draft.tokens[number] == drawn;
   const bool carried = number < sequence.step_drafts;
-  if (carried && came) SequenceProbe::add(state.probe.draft_tokens_accepted);
+  if (carried && came) {
+    SequenceProbe::add(state.probe.draft_tokens_accepted);
+    if (draft.by_model) SequenceProbe::add(state.probe.model_draft_tokens_accepted);
+  }
   // It ended, failed, or the draft is of an earlier token.
   if (draft.made_at + number + 1 != sequence.tokens.size() || !sequence.inside()) return false;
   if (draft.by_model) {

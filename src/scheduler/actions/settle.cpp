@@ -22,6 +22,9 @@ void store(SequenceState& state, LaneSequence& sequence, Duration took) {
   if (sequence.step_drafts > 0) {
     SequenceProbe::add(state.probe.drafts);
     SequenceProbe::add(state.probe.draft_tokens, sequence.step_drafts);
+    if (sequence.draft->by_model) {
+      SequenceProbe::add(state.probe.model_draft_tokens, sequence.step_drafts);
+    }
   }
   sequence.computed += rows;
   sequence.own_cells += rows;

@@ -7,8 +7,7 @@
 namespace cortex::scheduler::actions {
 namespace {
 
-constexpr std::size_t kStepsLearnt = 8;  // before the cost model is asked
-constexpr std::size_t kChunk = 64;       // tokens of a prompt whose price is asked
+constexpr std::size_t kChunk = 64;  // tokens of a prompt whose price is asked
 
 double seconds_of(const SequenceState& state, const StepShape& shape) {
   return std::chrono::duration<double>(state.cost.estimate(shape)).count();
@@ -41,7 +40,7 @@ void count_free_places(const SequenceState& state, double answer, LanePace& pace
 }  // namespace
 
 void tell_pace(SequenceState& state) {
-  if (state.cost.learnt() < kStepsLearnt || state.answer_tokens <= 0) return;
+  if (!state.cost.known() || state.answer_tokens <= 0) return;
   LanePace pace;
   StepShape quiet;
   state.each_sequence([&](const LaneSequence& sequence) {

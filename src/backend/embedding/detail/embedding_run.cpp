@@ -235,7 +235,9 @@ void EmbeddingRun::on_row(std::size_t index, ResponseStream& stream) {
   if (status.ok()) status = take_vector(row);
   row.part.reset();
   if (!status.ok()) {
-    fail(rows_.size() == 1 ? status : status.with_prefix(row_name(index) + ": "));
+    // What is not of the row's own content, as a deadline, is of the whole request.
+    const bool own = rows_.size() > 1 && status.code() == Code::kInvalidArgument;
+    fail(own ? status.with_prefix(row_name(index) + ": ") : status);
   }
   release();
   pump();

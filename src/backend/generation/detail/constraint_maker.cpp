@@ -107,12 +107,27 @@ Result<ConstraintMaker::Constraint> ConstraintMaker::make(
   const bool calls = conversation != nullptr && must_call(*conversation);
   if (conversation != nullptr && !calls && may_call_strictly(*conversation)) {
     auto constraint = of_strict_calls(*conversation);
-    return constraint.ok() ? constraint : constraint.status().with_field("tools");
+    return constraint.ok() ? constraint : tool_error(*conversation, constraint.status());
   }
   auto constraint = calls ? of_calls(*conversation) : of_format(input.format);
   if (constraint.ok()) return behind_thought(std::move(*constraint), thought);
-  const Status status = constraint.status();
-  return status.field().empty() ? status.with_field(calls ? "tools" : "response_format") : status;
+  if (calls) return tool_error(*conversation, constraint.status());
+  return constraint.status().with_field(input.format.field);
+}
+
+Status ConstraintMaker::tool_error(const Conversation& conversation, const Status& whole) {
+  if (whole.code() != Code::kInvalidArgument) return whole;
+  const std::vector<text::ReplyTool> tools = reply_tools(conversation, must_call(conversation));
+  for (const text::ReplyTool& tool : tools) {
+    const auto grammar = text::tool_call_grammar(format_, {tool}, false);
+    if (!grammar.ok()) return grammar.status().with_field("tools");
+    const Status status = compile(text::Grammar::Kind::kLark, *grammar).status();
+    if (status.ok()) continue;
+    const auto at = std::ranges::find(conversation.tools, tool.name, &Tool::name);
+    const auto index = std::to_string(at - conversation.tools.begin());
+    return status.with_prefix("tool '" + tool.name + "': ").with_field("tools[" + index + "]");
+  }
+  return whole.with_field("tools");
 }
 
 Result<ConstraintMaker::Constraint> ConstraintMaker::of_format(const OutputFormat& format) {

@@ -51,6 +51,8 @@ class ConstraintMaker {
   [[nodiscard]] Result<Constraint> of_calls(const Conversation& conversation);
   // Of an answer that may hold calls beside text; null where the model's calls begin like it.
   [[nodiscard]] Result<Constraint> of_strict_calls(const Conversation& conversation);
+  // Why calls have no grammar, with the name of the tool whose schema is at fault.
+  [[nodiscard]] Status tool_error(const Conversation& conversation, const Status& whole);
   // A model that thinks may do so before an answer that is held to a form.
   [[nodiscard]] Constraint behind_thought(Constraint constraint, Thought thought) const;
   [[nodiscard]] std::shared_ptr<const Mark> make_mark(std::string_view text) const;

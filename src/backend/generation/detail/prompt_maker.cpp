@@ -75,6 +75,7 @@ Result<PreparedGeneration> PromptMaker::prepare(const GenerationInput& input) {
   if (input.best_of > input.sequences && !to.top_logprobs) to.top_logprobs = 0;
   to.prompt_logprobs = !out.echo_tokens.empty();
   to.ignore_end = input.ignore_end;
+  to.draft_tokens_max = input.draft_tokens_max;
   to.cache_salt = input.cache_salt;
   CORTEX_ASSIGN_OR_RETURN(to.constraint, constraints_.make(input, out.thought));
   return out;
@@ -152,7 +153,7 @@ Status PromptMaker::read_conversation(
     return invalid_argument(
                "an answer of a given form may call no tools: tool_choice must be none or required"
     )
-        .with_field("response_format");
+        .with_field(input.format.field);
   }
   std::string text;
   CORTEX_ASSIGN_OR_RETURN(out.input.prompt, conversation_tokens(conversation, true, text));

@@ -114,6 +114,14 @@ TEST(MessagesRequest, reads_tools_and_the_choice_among_them) {
   EXPECT_EQ(choice("none"), ToolChoice::kNone);
 }
 
+TEST(MessagesRequest, takes_the_tiers_that_mean_what_is_done_anyway) {
+  for (const char* tier : {"auto", "standard_only"}) {
+    const auto body =
+        testing::body_of(body_with(",\"service_tier\":\"" + std::string(tier) + "\""));
+    EXPECT_TRUE(read_messages(body->text()).ok()) << tier;
+  }
+}
+
 TEST(MessagesRequest, refuses_by_name) {
   const std::pair<std::string, std::string> wrong[] = {
       {R"(,"temperature":1.5)", "temperature"},
@@ -132,6 +140,8 @@ TEST(MessagesRequest, refuses_by_name) {
       {R"(,"tools":[{"name":"f"}],"tool_choice":{"type":"tool","name":"g"})", "tool_choice.name"},
       {R"(,"output_config":{"format":{"type":"json_schema"}})", "output_config.format.schema"},
       {R"(,"output_config":{"x":1})", "output_config.x"},
+      {R"(,"service_tier":"priority")", "service_tier"},
+      {R"(,"service_tier":1)", "service_tier"},
       {R"(,"mcp_servers":[])", "mcp_servers"},
   };
   for (const auto& [fields, field] : wrong) EXPECT_EQ(wrong_field(fields), field) << fields;

@@ -26,12 +26,9 @@ struct Draft {
   std::string system;
 };
 
-struct Row {
-  std::string_view name;
-  Status (*read)(ondemand::value value, const std::string& name, Draft& draft);
-};
+using Row = FieldRow<Draft>;
 
-Status read_unit(ondemand::value value, const std::string& name, float& out) {
+Status read_unit(ondemand::value value, std::string_view name, float& out) {
   double number = 0;
   if (!read_number(value, name, number).ok() || number < 0 || number > 1) {
     return field_error(name, "a number from 0 to 1");
@@ -40,18 +37,18 @@ Status read_unit(ondemand::value value, const std::string& name, float& out) {
   return {};
 }
 
-Status read_model(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_model(ondemand::value value, std::string_view name, Draft& draft) {
   return read_text(value, name, draft.call.model);
 }
 
-Status read_max_tokens(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_max_tokens(ondemand::value value, std::string_view name, Draft& draft) {
   std::int64_t number = 0;
   CORTEX_RETURN_IF_ERROR(read_between(value, name, {1, kInt32Max}, number));
   draft.call.input.tokens_max = static_cast<std::size_t>(number);
   return {};
 }
 
-Status read_list(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_list(ondemand::value value, std::string_view name, Draft& draft) {
   ondemand::array array;
   if (value.get_array().get(array)) return field_error(name, "a list of messages");
   std::size_t count = 0;
@@ -65,15 +62,15 @@ Status read_list(ondemand::value value, const std::string& name, Draft& draft) {
   return messages.empty() ? field_error(name, "a list of at least one message") : Status();
 }
 
-Status read_system(ondemand::value value, const std::string& name, Draft& draft) {
-  return read_texts(value, name, draft.system);
+Status read_system(ondemand::value value, std::string_view name, Draft& draft) {
+  return read_texts(value, std::string(name), draft.system);
 }
 
-Status read_stream(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_stream(ondemand::value value, std::string_view name, Draft& draft) {
   return read_bool(value, name, draft.call.stream);
 }
 
-Status read_stop_sequences(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_stop_sequences(ondemand::value value, std::string_view name, Draft& draft) {
   ondemand::array array;
   if (value.get_array().get(array)) return field_error(name, "a list of strings");
   return for_each_element(array, [&](ondemand::value text) {
@@ -81,18 +78,18 @@ Status read_stop_sequences(ondemand::value value, const std::string& name, Draft
   });
 }
 
-Status read_temperature(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_temperature(ondemand::value value, std::string_view name, Draft& draft) {
   return read_unit(value, name, draft.call.input.sampling.temperature);
 }
 
-Status read_top_p(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_top_p(ondemand::value value, std::string_view name, Draft& draft) {
   float& top_p = draft.call.input.sampling.top_p;
   CORTEX_RETURN_IF_ERROR(read_unit(value, name, top_p));
   top_p = std::max(top_p, FLT_MIN);  // 0 leaves the likeliest
   return {};
 }
 
-Status read_top_k(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_top_k(ondemand::value value, std::string_view name, Draft& draft) {
   std::int64_t number = 0;
   CORTEX_RETURN_IF_ERROR(read_between(value, name, {0, kInt32Max}, number));
   draft.call.input.sampling.top_k = static_cast<std::int32_t>(number);
@@ -149,7 +146,7 @@ Status add_tool(ondemand::value value, const std::string& where, std::vector<Too
   return {};
 }
 
-Status read_tools(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_tools(ondemand::value value, std::string_view name, Draft& draft) {
   ondemand::array array;
   if (value.get_array().get(array)) return field_error(name, "a list of tools");
   auto& tools = draft.conversation.tools;
@@ -176,7 +173,7 @@ Status set_tool_choice(const std::string& type, Conversation& conversation) {
   return field_error("tool_choice.type", "'auto', 'any', 'tool' or 'none'");
 }
 
-Status read_tool_choice(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_tool_choice(ondemand::value value, std::string_view name, Draft& draft) {
   std::string type;
   bool alone = false;
   Conversation& conversation = draft.conversation;
@@ -184,7 +181,7 @@ Status read_tool_choice(ondemand::value value, const std::string& name, Draft& d
       value,
       name,
       [&](std::string_view key, ondemand::value field) {
-        const std::string place = name + "." + std::string(key);
+        const std::string place = std::string(name) + "." + std::string(key);
         if (key == "type") return read_text(field, place, type);
         if (key == "name") return read_text(field, place, conversation.tool_name);
         return key == "disable_parallel_tool_use" ? read_bool(field, place, alone)
@@ -196,17 +193,18 @@ Status read_tool_choice(ondemand::value value, const std::string& name, Draft& d
 }
 
 // How long a model thinks is its own business; whether it does may be its template's.
-Status read_thinking(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_thinking(ondemand::value value, std::string_view name, Draft& draft) {
   std::string type;
+  const std::string place = std::string(name) + ".type";
   CORTEX_RETURN_IF_ERROR(for_each_given(
       value,
       name,
       [&](std::string_view key, ondemand::value field) {
-        return key == "type" ? read_text(field, name + ".type", type) : skip_value(field);
+        return key == "type" ? read_text(field, place, type) : skip_value(field);
       }
   ));
   if (type != "enabled" && type != "adaptive" && type != "disabled") {
-    return field_error(name + ".type", "'enabled', 'adaptive' or 'disabled'");
+    return field_error(place, "'enabled', 'adaptive' or 'disabled'");
   }
   draft.conversation.template_arguments =
       type == "disabled" ? R"({"enable_thinking":false})" : R"({"enable_thinking":true})";
@@ -225,6 +223,7 @@ Status read_format(ondemand::value value, const std::string& name, OutputFormat&
       }
   ));
   format.text = schema;
+  format.field = name;
   if (type != "json_schema") return field_error(name + ".type", "'json_schema'");
   if (format.text.empty()) return missing_field(name + ".schema");
   if (format.text.front() != '{') return field_error(name + ".schema", "a JSON Schema");
@@ -232,14 +231,23 @@ Status read_format(ondemand::value value, const std::string& name, OutputFormat&
   return {};
 }
 
-Status read_output_config(ondemand::value value, const std::string& name, Draft& draft) {
+Status read_output_config(ondemand::value value, std::string_view name, Draft& draft) {
   return for_each_given(value, name, [&](std::string_view key, ondemand::value field) {
-    if (key == "format") return read_format(field, name + ".format", draft.call.input.format);
-    return key == "effort" ? skip_value(field) : unknown_field(name + "." + std::string(key));
+    const std::string place = std::string(name) + "." + std::string(key);
+    if (key == "format") return read_format(field, place, draft.call.input.format);
+    return key == "effort" ? skip_value(field) : unknown_field(place);
   });
 }
 
-Status read_over(ondemand::value value, const std::string&, Draft&) { return skip_value(value); }
+// Both mean what is done anyway: there are no tiers here.
+Status read_service_tier(ondemand::value value, std::string_view name, Draft&) {
+  std::string tier;
+  CORTEX_RETURN_IF_ERROR(read_text(value, name, tier));
+  const bool known = tier == "auto" || tier == "standard_only";
+  return known ? Status() : field_error(name, "'auto' or 'standard_only'");
+}
+
+Status read_over(ondemand::value value, std::string_view, Draft&) { return skip_value(value); }
 
 constexpr Row kRows[] = {
     {"model", read_model},
@@ -257,7 +265,7 @@ constexpr Row kRows[] = {
     {"output_config", read_output_config},
     // Of accounts, places and caches.
     {"metadata", read_over},
-    {"service_tier", read_over},
+    {"service_tier", read_service_tier},
     {"cache_control", read_over},
     {"inference_geo", read_over},
     {"speed", read_over},
@@ -265,23 +273,6 @@ constexpr Row kRows[] = {
     {"workspace_id", read_over},
     {"diagnostics", read_over},
 };
-
-Status read_field(
-    std::string_view key, ondemand::value value, std::vector<std::string_view>& seen, Draft& draft
-) {
-  bool null = false;
-  if (const auto error = value.is_null().get(null)) return malformed_json(error);
-  if (null) return {};
-  const auto* const row = find_row(kRows, key);
-  if (row == nullptr) return unknown_field(key);
-  if (std::find(seen.begin(), seen.end(), row->name) != seen.end()) {
-    return with_field_name(
-        invalid_argument("'" + std::string(key) + "' is given twice"), row->name
-    );
-  }
-  seen.push_back(row->name);
-  return with_field_name(row->read(value, std::string(key), draft), row->name);
-}
 
 Status check_choice(const Conversation& conversation) {
   const ToolChoice choice = conversation.tool_choice;
@@ -315,15 +306,8 @@ Status settle(Draft& draft, bool counted) {
 }
 
 Result<MessagesCall> read_body(std::string_view padded_body, bool counted) {
-  HotJson json(padded_body);
-  ondemand::object object;
-  CORTEX_RETURN_IF_ERROR(json.object(object));
   Draft draft;
-  std::vector<std::string_view> seen;
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value value) {
-    return read_field(key, value, seen, draft);
-  }));
-  CORTEX_RETURN_IF_ERROR(json.at_end());
+  CORTEX_RETURN_IF_ERROR(read_field_rows(padded_body, kRows, draft));
   CORTEX_RETURN_IF_ERROR(settle(draft, counted));
   return std::move(draft.call);
 }

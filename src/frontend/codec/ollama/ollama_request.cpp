@@ -94,6 +94,7 @@ Status read_format(ondemand::value value, const std::string& name, OutputFormat&
   std::string_view text;
   CORTEX_RETURN_IF_ERROR(read_json(value, text));
   if (text == R"("")") return {};
+  format.field = name;
   if (text == R"("json")") {
     format.kind = OutputFormat::Kind::kJsonObject;
     return {};

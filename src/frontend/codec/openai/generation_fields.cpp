@@ -8,6 +8,7 @@
 
 #include "frontend/codec/detail/field_rows.h"
 #include "frontend/codec/detail/sampling_fields.h"
+#include "frontend/codec/generation_bounds.h"
 #include "frontend/codec/openai/output_format.h"
 
 namespace cortex::frontend::openai {
@@ -106,6 +107,30 @@ Status read_stop(ondemand::value value, std::string_view name, GenerationDraft& 
   return read_stops(value, name, draft.call.inputs.front().stop);
 }
 
+Status add_breaker(
+    ondemand::value value, std::string_view name, std::vector<std::string>& breakers
+) {
+  if (breakers.size() >= kBreakersMax) {
+    return field_error(name, "a list of at most " + std::to_string(kBreakersMax) + " strings");
+  }
+  CORTEX_RETURN_IF_ERROR(read_text(value, name, breakers.emplace_back()));
+  if (!breakers.back().empty() && breakers.back().size() <= kBreakerBytesMax) return {};
+  return field_error(
+      name, "a list of strings of 1 to " + std::to_string(kBreakerBytesMax) + " bytes"
+  );
+}
+
+// llama-server's, which refuses an empty list, too.
+Status read_dry_breakers(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  ondemand::array array;
+  if (value.get_array().get(array)) return field_error(name, "a list of strings");
+  auto& breakers = draft.call.inputs.front().sampling.dry_breakers;
+  CORTEX_RETURN_IF_ERROR(for_each_element(array, [&](ondemand::value text) {
+    return add_breaker(text, name, breakers);
+  }));
+  return breakers.empty() ? field_error(name, "a list that is not empty") : Status();
+}
+
 Status add_bias(
     std::string_view key, ondemand::value value, std::vector<std::pair<Token, float>>& biases
 ) {
@@ -180,6 +205,14 @@ Status read_priority(ondemand::value value, std::string_view name, GenerationDra
   return {};
 }
 
+// llama-server's: so many tokens are foretold in a step at most.
+Status read_drafts_max(ondemand::value value, std::string_view name, GenerationDraft& draft) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, name, {0, kIntMax}, number));
+  draft.call.inputs.front().draft_tokens_max = static_cast<std::size_t>(number);
+  return {};
+}
+
 constexpr GenerationField kFields[] = {
     {"model", read_model},
     {"max_tokens", read_max_tokens},
@@ -189,10 +222,12 @@ constexpr GenerationField kFields[] = {
     {"best_of", read_best_of},
     {"seed", read_seed},
     {"stop", read_stop},
+    {"dry_sequence_breakers", read_dry_breakers},
     {"logit_bias", read_logit_bias},
     {"stream", read_stream},
     {"stream_options", read_stream_options},
     {"ignore_eos", read_ignore_eos},
+    {"speculative.n_max", read_drafts_max},
     {"cache_salt", read_cache_salt},
     {"priority", read_priority},
     {"response_format", read_response_format},
@@ -237,6 +272,8 @@ constexpr IdleField kIdle[] = {
     {"top_n_sigma", "-1|-1.0"},
     {"n_probs", "0"},
     {"stop_regex", "[]"},
+    {"speculative.n_min", "0"},
+    {"speculative.p_min", "0|0.0"},
 };
 
 bool is_one_of(std::string_view text, std::string_view values) {

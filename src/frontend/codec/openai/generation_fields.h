@@ -26,7 +26,6 @@ struct GenerationDraft {
   bool logprobs = false;                         // of a chat
   bool echo = false;                             // of a completion
   bool stream_options = false;
-  std::string_view format;  // the field that said what the answer must look like
   std::string template_arguments;
   std::string reasoning_effort;
 

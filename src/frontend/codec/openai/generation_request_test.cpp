@@ -291,6 +291,45 @@ TEST(ChatRequest, refuses_formats_that_are_none_or_contradict) {
   EXPECT_EQ(wrong_field(R"(,"guided_choice":[1])"), "guided_choice");
   EXPECT_EQ(wrong_field(R"(,"guided_json":1)"), "guided_json");
   EXPECT_EQ(wrong_field(R"(,"guided_json":{},"guided_regex":"a")"), "guided_regex");
+  EXPECT_EQ(
+      wrong_field(R"(,"structured_outputs":{"regex":"a","choice":["b"]})"),
+      "structured_outputs.choice"
+  );
+}
+
+TEST(ChatRequest, remembers_which_field_said_what_the_answer_must_look_like) {
+  const std::pair<const char*, const char*> rows[] = {
+      {R"(,"response_format":{"type":"json_object"})", "response_format"},
+      {R"(,"structured_outputs":{"regex":"a"})", "structured_outputs.regex"},
+      {R"(,"guided_json":{})", "guided_json"},
+      {R"(,"json_schema":{})", "json_schema"},
+      {R"(,"guided_regex":"a")", "guided_regex"},
+      {R"(,"guided_choice":["a"])", "guided_choice"},
+      {R"(,"guided_grammar":"a")", "guided_grammar"},
+  };
+  for (const auto& [fields, name] : rows) EXPECT_EQ(format_with(fields).field, name);
+}
+
+TEST(ChatRequest, reads_what_breaks_a_repetition) {
+  const auto breakers = [](std::string_view fields) {
+    return chat_input(fields).sampling.dry_breakers;
+  };
+  using Strings = std::vector<std::string>;
+  EXPECT_EQ(breakers(""), Strings());
+  EXPECT_EQ(breakers(R"(,"dry_sequence_breakers":["\n","USER:"])"), Strings({"\n", "USER:"}));
+  for (const std::string wrong : {"[]", R"([""])", "[1]", R"("a")", R"({"a":1})"}) {
+    EXPECT_EQ(wrong_field(",\"dry_sequence_breakers\":" + wrong), "dry_sequence_breakers") << wrong;
+  }
+  const auto listed = [](std::size_t count, std::size_t bytes) {
+    std::string out = ",\"dry_sequence_breakers\":[";
+    for (std::size_t i = 0; i < count; ++i) {
+      out.append(i > 0 ? ",\"" : "\"").append(std::string(bytes, 'x')).append("\"");
+    }
+    return out + "]";
+  };
+  EXPECT_EQ(breakers(listed(64, 64)).size(), 64u);
+  EXPECT_EQ(wrong_field(listed(65, 1)), "dry_sequence_breakers");
+  EXPECT_EQ(wrong_field(listed(1, 65)), "dry_sequence_breakers");
 }
 
 TEST(ChatRequest, reads_the_rest) {
@@ -604,6 +643,24 @@ TEST(CompletionRequest, fields_of_chats_are_unknown_to_it) {
   EXPECT_EQ(fault(R"(,"suffix":"")"), "");
   EXPECT_EQ(fault(R"(,"logprobs":21)"), "logprobs");
   EXPECT_EQ(fault(R"(,"echo":1)"), "echo");
+}
+
+TEST(GenerationRequest, a_request_bounds_what_is_foretold_of_it) {
+  EXPECT_EQ(chat_input("").draft_tokens_max, std::nullopt);
+  EXPECT_EQ(chat_input(R"(,"speculative.n_max":0)").draft_tokens_max, 0u);
+  EXPECT_EQ(completion_input(R"(,"speculative.n_max":7)").draft_tokens_max, 7u);
+  EXPECT_EQ(wrong_field(R"(,"speculative.n_max":-1)"), "speculative.n_max");
+  EXPECT_EQ(wrong_field(R"(,"speculative.n_max":"off")"), "speculative.n_max");
+  EXPECT_EQ(wrong_field(R"(,"speculative.n_max":1,"speculative.n_max":2)"), "speculative.n_max");
+}
+
+TEST(GenerationRequest, what_else_llama_server_knows_of_speculation_is_refused_by_name) {
+  EXPECT_EQ(
+      chat_input(R"(,"speculative.n_min":0,"speculative.p_min":0.0)").draft_tokens_max, std::nullopt
+  );
+  EXPECT_EQ(wrong_field(R"(,"speculative.n_min":2)"), "speculative.n_min");
+  EXPECT_EQ(wrong_field(R"(,"speculative.p_min":0.75)"), "speculative.p_min");
+  EXPECT_EQ(wrong_field(R"(,"speculative.type":"draft")"), "speculative.type");
 }
 
 }  // namespace

@@ -10,20 +10,21 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 using Kind = OutputFormat::Kind;
 
+OutputFormat& format_of(GenerationDraft& draft) { return draft.call.inputs.front().format; }
+
 // One field says what the answer looks like; two might contradict each other.
 Status claim_format(std::string_view name, GenerationDraft& draft) {
-  if (draft.format.empty()) {
-    draft.format = name;
+  std::string& first = format_of(draft).field;
+  if (first.empty()) {
+    first = name;
     return {};
   }
   return invalid_argument(
-             "'" + std::string(draft.format) + "' and '" + std::string(name) +
+             "'" + first + "' and '" + std::string(name) +
              "' both say what the answer must look like"
   )
       .with_field(std::string(name));
 }
-
-OutputFormat& format_of(GenerationDraft& draft) { return draft.call.inputs.front().format; }
 
 // A schema, or a string that holds one.
 Status read_schema(ondemand::value value, std::string_view name, OutputFormat& format) {
@@ -117,6 +118,7 @@ Status read_response_format(ondemand::value value, std::string_view name, Genera
     return invalid_argument("missing required parameter: 'response_format.json_schema.schema'")
         .with_field("response_format.json_schema.schema");
   }
+  read.schema.field = name;
   format_of(draft) = std::move(read.schema);
   if (!read.has_schema) format_of(draft).kind = Kind::kJsonObject;
   return {};
@@ -134,7 +136,7 @@ Status read_structured_outputs(
     const std::string inner = std::string(name) + "." + std::string(key);
     OutputFormat& format = format_of(draft);
     if (key == "disable_any_whitespace" || key == "disable_fallback") return skip_value(field);
-    CORTEX_RETURN_IF_ERROR(claim_format(name, draft));
+    CORTEX_RETURN_IF_ERROR(claim_format(inner, draft));
     if (key == "json_object") return read_json_object(field, inner, format);
     if (key == "json") return read_schema(field, inner, format);
     if (key == "regex") return read_regex(field, inner, format);

@@ -33,6 +33,7 @@ constexpr Schema kGenerationSchemas[] = {
       "repeat_last_n":{"type":"integer","minimum":-1},
       "dry_multiplier":{"type":"number","minimum":0},"dry_base":{"type":"number","minimum":1},
       "dry_allowed_length":{"type":"integer","minimum":0},"dry_penalty_last_n":{"type":"integer","minimum":-1},
+      "dry_sequence_breakers":{"type":"array","minItems":1,"maxItems":64,"items":{"type":"string","minLength":1}},
       "xtc_probability":{"type":"number","minimum":0,"maximum":1},
       "xtc_threshold":{"type":"number","minimum":0,"maximum":1},
       "mirostat":{"enum":[0,1,2]},"mirostat_tau":{"type":"number","minimum":0},
@@ -48,6 +49,7 @@ constexpr Schema kGenerationSchemas[] = {
       "guided_choice":{"type":"array","minItems":1,"items":{"type":"string"}},
       "guided_grammar":{"type":"string","description":"Lark."},
       "ignore_eos":{"type":"boolean"},"cache_salt":{"type":"string"},
+      "speculative.n_max":{"type":"integer","minimum":0,"description":"Tokens foretold in a step at most; 0: none."},
       "priority":{"type":"integer","description":"Lower is sooner, at most what the key's class allows."}}})"
     ),
     json_schema("ToolCall", R"({"type":"object","required":["id","type","function"],"properties":{

@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "frontend/codec/detail/hot_json.h"
 #include "frontend/codec/detail/request_fields.h"
+#include "frontend/http/exchange.h"
 
 namespace cortex::frontend::openai {
 namespace {
@@ -16,6 +17,7 @@ namespace ondemand = simdjson::ondemand;
 struct MessageDraft {
   std::string type;
   bool has_id = false;
+  bool has_timeout = false;
   std::string body = R"({"stream":true)";
 };
 
@@ -40,11 +42,23 @@ Status read_type(ondemand::value value, MessageDraft& draft) {
   return {};
 }
 
+Status read_timeout(ondemand::value value, MessageDraft& draft, StreamMessage& out) {
+  bool null = false;
+  if (const auto error = value.is_null().get(null)) return malformed_json(error);
+  if (null) return {};
+  std::int64_t count = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, "timeout_ms", {0, kTimeoutMsMax}, count));
+  if (std::exchange(draft.has_timeout, true)) return field_error("timeout_ms", "there once");
+  out.timeout = std::chrono::milliseconds(count);
+  return {};
+}
+
 Status take_field(
     std::string_view key, ondemand::value value, MessageDraft& draft, StreamMessage& out
 ) {
   if (key == "type") return read_type(value, draft);
   if (key == "id") return read_id(value, draft, out.id);
+  if (key == "timeout_ms") return read_timeout(value, draft, out);
   const std::string name(key);  // reading goes on over it
   std::string_view text;
   CORTEX_RETURN_IF_ERROR(read_json(value, text));

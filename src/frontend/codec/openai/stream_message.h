@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,8 +20,11 @@ struct StreamMessage {
   enum class Kind : std::uint8_t { kGenerate, kCancel, kPing };
   Kind kind = Kind::kPing;
   std::string id;  // of the generation; of a ping where it has one
-  // Of kGenerate: the body of a streamed chat completion, which is the message without `type` and
-  // `id`.
+  // Of kGenerate: how long the client waits for its end; 0: no bound. What kTimeoutHeader says of
+  // an HTTP request.
+  std::chrono::milliseconds timeout{0};
+  // Of kGenerate: the body of a streamed chat completion, which is the message without `type`, `id`
+  // and `timeout_ms`.
   std::shared_ptr<const Buffer> body;
 };
 

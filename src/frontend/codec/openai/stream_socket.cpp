@@ -344,6 +344,7 @@ void StreamSocket::generate(StreamMessage message) {
   request.id = own.id + "-" + std::to_string(++started_);
   request.principal = own.principal;
   request.arrival = options_.clock->now();
+  if (message.timeout.count() > 0) request.deadline = request.arrival + message.timeout;
   request.body = std::move(message.body);
   auto generation = std::make_shared<SocketGeneration>(shared_from_this(), id, std::move(request));
   generations_.emplace(id, generation);

@@ -295,6 +295,33 @@ TEST(StreamMessage, keeps_what_is_not_its_own) {
   EXPECT_EQ(message.body->text(), R"({"stream":true,"model":"m","n":1,"n":2,"a\"b":[1, {"c":2}]})");
 }
 
+TEST_F(StreamSocketTest, a_generation_is_wanted_for_as_long_as_its_message_says) {
+  generate("a");
+  const TimePoint before = steady_clock().now();
+  say(R"({"type":"generate","id":"b","model":"m","messages":[{"role":"user","content":"hi"}],)"
+      R"("timeout_ms":60000})");
+  const TimePoint after = steady_clock().now();
+  ASSERT_EQ(asked_.size(), 2u);
+  EXPECT_EQ(asked_[0]->deadline, kNoDeadline);
+  EXPECT_GE(asked_[1]->deadline, before + std::chrono::minutes(1));
+  EXPECT_LE(asked_[1]->deadline, after + std::chrono::minutes(1));
+  for (const auto& stream : inside_) stream->finish(cancelled("over"));
+}
+
+TEST(StreamMessage, reads_how_long_it_is_wanted) {
+  const auto timeout = [](std::string_view value) {
+    StreamMessage message;
+    const std::string text =
+        R"({"type":"generate","id":"x","timeout_ms":)" + std::string(value) + R"(,"n":1})";
+    EXPECT_TRUE(read_stream_message(testing::body_of(text)->text(), message).ok()) << value;
+    EXPECT_EQ(message.body->text(), R"({"stream":true,"n":1})");
+    return message.timeout.count();
+  };
+  EXPECT_EQ(timeout("0"), 0);
+  EXPECT_EQ(timeout("null"), 0);
+  EXPECT_EQ(timeout("999999999"), 999999999);
+}
+
 TEST(StreamMessage, names_what_is_wrong_and_whose_it_is) {
   const auto fault = [](std::string_view text) {
     StreamMessage message;
@@ -308,6 +335,10 @@ TEST(StreamMessage, names_what_is_wrong_and_whose_it_is) {
   EXPECT_EQ(fault(R"({"type":"generate","id":7})"), "id ");
   EXPECT_EQ(fault(R"({"type":"ping","id":")" + std::string(129, 'x') + R"("})"), "id ");
   EXPECT_EQ(fault(R"({"type":"ping"} x)"), " ");
+  for (const char* wrong : {"-1", "1.5", "1000000000", "\"1s\"", "1,\"timeout_ms\":1"}) {
+    const std::string text = R"({"id":"x","type":"generate","timeout_ms":)" + std::string(wrong);
+    EXPECT_EQ(fault(text + "}"), "timeout_ms x") << wrong;
+  }
 }
 
 }  // namespace

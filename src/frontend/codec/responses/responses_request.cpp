@@ -128,6 +128,7 @@ Status read_format(ondemand::value value, const std::string& where, Draft& draft
   OutputFormat& format = draft.call.generation.format;
   std::string& echo = draft.call.echo.format;
   if (read.type == "text") return {};
+  format.field = where;
   if (read.type == "json_object") {
     format.kind = OutputFormat::Kind::kJsonObject;
     echo = R"({"type":"json_object"})";
@@ -260,8 +261,11 @@ constexpr Row kRows[] = {
 Status settle_format(GenerationInput& generation, OutputFormat& wanted) {
   if (wanted.kind == OutputFormat::Kind::kText) return {};
   if (generation.format.kind != OutputFormat::Kind::kText) {
-    return invalid_argument("'text' and another field both say what the answer must look like")
-        .with_field("text");
+    return invalid_argument(
+               "'" + wanted.field + "' and '" + generation.format.field +
+               "' both say what the answer must look like"
+    )
+        .with_field(wanted.field);
   }
   generation.format = std::move(wanted);
   return {};

@@ -160,7 +160,7 @@ TEST(ResponsesRequest, what_is_not_served_is_named) {
       {R"(,"service_tier":"priority")", "service_tier"},
       {R"(,"text":{"format":{"type":"xml"}})", "text.format.type"},
       {R"(,"text":{"format":{"type":"json_schema"}})", "text.format.schema"},
-      {R"(,"text":{"format":{"type":"json_object"}},"guided_regex":"a")", "text"},
+      {R"(,"text":{"format":{"type":"json_object"}},"guided_regex":"a")", "text.format"},
       {R"(,"temperature":3)", "temperature"},
       {R"(,"store":1)", "store"},
       {R"(,"store":true,"store":true)", "store"},

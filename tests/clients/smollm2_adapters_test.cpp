@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adapters over the demo model, asked at once: steps of one stand between those of the others, and
+// all prompts begin alike. What each says has the probabilities that it has alone, on an engine
+// that has seen nothing else.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "backend/llama/llama_engine.h"
+#include "backend/testing/gguf_writer.h"
+#include "backend/testing/sample_models.h"
+#include "scheduler/sequence_core.h"
+
+namespace cortex::scheduler {
+namespace {
+
+constexpr float kEpsilon = 0.05F;
+constexpr std::size_t kAnswer = 24;
+constexpr std::size_t kAlternatives = 10;
+constexpr std::size_t kFirstTokens = 6;  // of the first answers, then the others come in
+constexpr std::size_t kWays = 4;         // the base, and three adapters
+constexpr std::uint64_t kWidth = 576;
+constexpr std::uint64_t kKeys = 192;
+constexpr std::uint64_t kInner = 1536;
+constexpr std::uint64_t kRank = 32;
+
+using Adapter = std::shared_ptr<const backend::SequenceAdapter>;
+using Tokens = std::vector<Token>;
+
+// Natural, as those of a request are.
+std::vector<double> log_probabilities(std::span<const float> logits) {
+  const double most = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float value : logits) sum += std::exp(value - most);
+  std::vector<double> out;
+  for (const float value : logits) out.push_back(value - most - std::log(sum));
+  return out;
+}
+
+// What an adapter's matrices are made of. Quantised ones are multiplied the same way in every step;
+// for floats the library has other code where a step has several rows, which rounds otherwise, and
+// what that changes a model of four bits makes larger.
+enum class Numbers { kQuantised, kFloats };
+
+class Matrices {
+ public:
+  Matrices(std::uint32_t seed, Numbers numbers) : numbers_(numbers), random_(seed) {
+    file_.add("general.type", "adapter");
+    file_.add("general.architecture", "llama");
+    file_.add("adapter.type", "lora");
+    file_.add("adapter.lora.alpha", static_cast<float>(kRank));
+  }
+  // Adds to what the matrix gives for a row of ones about 2 ^ -`halvings`.
+  void add(int layer, const std::string& name, std::uint64_t in, std::uint64_t out, int halvings) {
+    const std::string whole = "blk." + std::to_string(layer) + "." + name + ".weight.lora_";
+    add_one(whole + "a", in, kRank, 7);
+    add_one(whole + "b", kRank, out, 5 + halvings);
+  }
+  [[nodiscard]] std::string bytes() const { return file_.bytes(); }
+
+ private:
+  // Numbers from -7.5 to 7.5, halved so many times: as Q4_1 in blocks of 32, a step and the least
+  // of them as floats of 16 bits, then four bits for each.
+  void add_one(const std::string& name, std::uint64_t in, std::uint64_t out, int halvings) {
+    constexpr std::uint32_t kQ4 = 3;
+    const auto step = static_cast<std::uint16_t>((15 - halvings) << 10);
+    const auto least = static_cast<std::uint16_t>(0x8000 | ((17 - halvings) << 10) | 0x380);
+    std::string blocks;
+    std::vector<float> floats;
+    for (std::uint64_t block = 0; block < in * out / 32; ++block) {
+      for (const std::uint16_t scale : {step, least}) {
+        blocks += static_cast<char>(scale & 0xFF);
+        blocks += static_cast<char>(scale >> 8);
+      }
+      for (int i = 0; i < 16; ++i) blocks += static_cast<char>(random_() & 0xFF);
+    }
+    if (numbers_ == Numbers::kQuantised) {
+      file_.add_tensor(name, {in, out}, kQ4, blocks);
+      return;
+    }
+    for (std::uint64_t i = 0; i < in * out; ++i) {
+      floats.push_back(std::ldexp(static_cast<float>(random_() % 16) - 7.5F, -halvings));
+    }
+    file_.add_tensor(name, {in, out}, floats);
+  }
+
+  const Numbers numbers_;
+  std::mt19937 random_;
+  backend::testing::GgufWriter file_;
+};
+
+// One changes what is looked for, one what is found there, one what is made of it.
+std::string adapter_file(std::size_t which, Numbers numbers) {
+  Matrices out(static_cast<std::uint32_t>(which), numbers);
+  for (int layer = 0; layer < 30; ++layer) {
+    if (which == 1) out.add(layer, "attn_q", kWidth, kWidth, 0);
+    if (which == 2) out.add(layer, "attn_v", kWidth, kKeys, 2);
+    if (which == 3 && layer >= 10) out.add(layer, "ffn_up", kWidth, kInner, 1);
+  }
+  return out.bytes();
+}
+
+// The base has none.
+Adapter load_way(backend::SequenceBackend& backend, std::size_t way, Numbers numbers) {
+  if (way == 0) return nullptr;
+  const auto file = std::filesystem::path(::testing::TempDir()) /
+                    ("smollm2_adapters_test_" + std::to_string(way) + ".gguf");
+  backend::testing::write_file(file, adapter_file(way, numbers));
+  auto out = backend.load_adapter(file);
+  EXPECT_TRUE(out.ok()) << out.status().to_string();
+  return out.ok() ? *out : nullptr;
+}
+
+std::unique_ptr<backend::SequenceBackend> load_model() {
+  backend::SequenceBackendOptions options;
+  options.model_file = std::filesystem::path(CORTEX_MODELS) / "smollm2" / "1" / "model.gguf";
+  options.model_name = "smollm2";
+  options.cells = 2048;
+  options.context_length = 512;
+  auto out = backend::LlamaEngine().load(options);
+  EXPECT_TRUE(out.ok()) << out.status().to_string();
+  return out.ok() ? std::move(*out) : nullptr;
+}
+
+// What one client asked and was told.
+struct Talk {
+  std::size_t way = 0;
+  std::shared_ptr<Request> request;
+  std::shared_ptr<ResponseStream> stream = std::make_shared<ResponseStream>(2 * kAnswer);
+  std::vector<SampledToken> tokens;
+
+  [[nodiscard]] const Tokens& prompt() const {
+    return std::get<SequenceInput>(request->input).prompt;
+  }
+  void read() {
+    while (auto part = stream->read()) {
+      for (auto& token : std::get<TokenOutput>(*part).tokens) tokens.push_back(std::move(token));
+    }
+  }
+  [[nodiscard]] Tokens text() const {
+    Tokens out = prompt();
+    for (const SampledToken& token : tokens) out.push_back(token.token);
+    return out;
+  }
+};
+
+// All ways on one engine, on a clock that is told what steps take: a change of adapter costs
+// nothing on it, so each step has another one than the step before.
+class Together {
+ public:
+  Together(Numbers numbers, std::size_t drafts) : backend_(load_model()) {
+    for (std::size_t way = 0; way < kWays; ++way) {
+      const auto named = std::make_shared<NamedAdapter>();
+      named->name = "way" + std::to_string(way);
+      named->number = way;
+      named->adapter = load_way(*backend_, way, numbers);
+      adapters_.push_back(way == 0 ? nullptr : named);
+    }
+    SequenceCoreOptions options;
+    options.draft_tokens_max = drafts;
+    core_ = std::make_unique<SequenceCore>(std::move(options), *backend_, probe_);
+  }
+  ~Together() { core_->close({Code::kUnavailable, "over"}, now_); }
+
+  void ask(std::size_t way, std::string_view text) {
+    auto talk = std::make_unique<Talk>();
+    talk->way = way;
+    talk->request = std::make_shared<Request>();
+    SequenceInput input;
+    input.prompt = *backend_->vocabulary().tokenize(text, true, true);
+    input.tokens_max = kAnswer;
+    input.ignore_end = true;
+    input.sampling.temperature = 0;
+    input.top_logprobs = kAlternatives;
+    talk->request->input = std::move(input);
+    EXPECT_TRUE(core_->door().enter(*talk->request).ok());
+    core_->add({talk->request, talk->stream, adapters_.at(way), now_});
+    talks_.push_back(std::move(talk));
+  }
+
+  // Until all have that many tokens.
+  void run(std::size_t tokens) {
+    while (std::ranges::any_of(talks_, [&](const auto& talk) {
+      return talk->tokens.size() < tokens;
+    })) {
+      const SequenceCore::Turn turn = core_->plan(now_);
+      ASSERT_NE(turn.step, nullptr);
+      const TimePoint began = now_;
+      const Status status = backend_->decode(*turn.step);
+      ASSERT_TRUE(status.ok()) << status.to_string();
+      now_ += std::chrono::microseconds(10'000 + 50 * turn.step->rows.size());
+      core_->commit(status, began, now_);
+      for (const auto& talk : talks_) talk->read();
+    }
+  }
+
+  [[nodiscard]] const std::vector<std::unique_ptr<Talk>>& talks() const { return talks_; }
+  [[nodiscard]] SequenceCounts counts() const { return probe_.read(); }
+
+ private:
+  const std::shared_ptr<backend::SequenceBackend> backend_;
+  std::vector<std::shared_ptr<const NamedAdapter>> adapters_;
+  SequenceProbe probe_;
+  std::unique_ptr<SequenceCore> core_;
+  TimePoint now_{};
+  std::vector<std::unique_ptr<Talk>> talks_;
+};
+
+// The logits behind the prompt and behind every token but the last of what came: the prompt in one
+// step, then token by token.
+std::vector<std::vector<double>> alone(
+    backend::SequenceBackend& backend, const Talk& talk, const backend::SequenceAdapter* adapter
+) {
+  const Tokens text = talk.text();
+  std::vector<std::vector<double>> out;
+  std::size_t at = 0;
+  while (at + 1 < text.size()) {
+    const std::size_t end = at == 0 ? talk.prompt().size() : at + 1;
+    std::vector<backend::StepRow> rows;
+    for (; at < end; ++at)
+      rows.push_back({text[at], static_cast<std::int32_t>(at), 0, at + 1 == end});
+    backend::SequenceStep step;
+    step.rows = rows;
+    step.adapter = adapter;
+    const Status status = backend.decode(step);
+    EXPECT_TRUE(status.ok()) << status.to_string();
+    if (!status.ok()) return {};
+    out.push_back(log_probabilities(backend.logits(rows.size() - 1)));
+  }
+  backend.remove(0, 0, -1);
+  return out;
+}
+
+// How far what was told lies from what is so.
+double furthest(const Talk& talk, const std::vector<std::vector<double>>& real) {
+  EXPECT_EQ(real.size(), talk.tokens.size());
+  if (real.size() != talk.tokens.size()) return std::numeric_limits<double>::infinity();
+  double out = 0;
+  for (std::size_t i = 0; i < real.size(); ++i) {
+    for (const TokenLogprob& one : talk.tokens[i].top) {
+      const double apart = one.logprob - real[i][static_cast<std::size_t>(one.token)];
+      out = std::max(out, std::abs(apart));
+    }
+  }
+  return out;
+}
+
+// Where the best token leads by more than both may move, it is what was said.
+std::size_t other_choices(const Talk& talk, const std::vector<std::vector<double>>& real) {
+  std::size_t out = 0;
+  for (std::size_t i = 0; i < std::min(real.size(), talk.tokens.size()); ++i) {
+    auto row = real[i];
+    const auto best = std::ranges::max_element(row);
+    const auto token = static_cast<Token>(best - row.begin());
+    const double most = std::exchange(*best, -1e9);
+    const double lead = most - *std::ranges::max_element(row);
+    if (lead > 2 * kEpsilon && token != talk.tokens[i].token) ++out;
+  }
+  return out;
+}
+
+constexpr std::string_view kBegin =
+    "<|im_start|>system\nYou are an assistant who answers in a few plain words, without lists, and "
+    "says so where something is not known.<|im_end|>\n<|im_start|>user\n";
+constexpr std::string_view kEnd = "<|im_end|>\n<|im_start|>assistant\n";
+
+std::string prompt_of(std::string_view question) {
+  return std::string(kBegin) + std::string(question) + std::string(kEnd);
+}
+
+// What each said, asked of every way on a fresh engine: as it was only of its own.
+void expect_isolated(const Together& together, Numbers numbers) {
+  EXPECT_GT(together.counts().adapter_switches, 2 * kAnswer) << "within the answers";
+  double same = 0;
+  double other = std::numeric_limits<double>::infinity();
+  for (std::size_t way = 0; way < kWays; ++way) {
+    const auto fresh = load_model();
+    ASSERT_TRUE(fresh);
+    const Adapter adapter = load_way(*fresh, way, numbers);
+    for (std::size_t i = 0; i < together.talks().size(); ++i) {
+      const Talk& talk = *together.talks()[i];
+      if (talk.way != way && i >= kWays) continue;  // one text of each is enough to tell them apart
+      const auto real = alone(*fresh, talk, adapter.get());
+      const double apart = furthest(talk, real);
+      if (talk.way != way) {
+        other = std::min(other, apart);
+        continue;
+      }
+      same = std::max(same, apart);
+      EXPECT_EQ(other_choices(talk, real), 0U) << way << " " << i;
+    }
+  }
+  std::printf(
+      "epsilon of adapters asked at once: %.4f; of one taken for another: %.4f at least; %llu "
+      "changes of adapter\n",
+      same,
+      other,
+      static_cast<unsigned long long>(together.counts().adapter_switches)
+  );
+  EXPECT_LT(same, kEpsilon);
+  EXPECT_GT(other, 10 * kEpsilon);
+}
+
+TEST(SmolLm2Adapters, asked_at_once_each_has_the_probabilities_that_it_has_alone) {
+  Together together(Numbers::kQuantised, 8);
+  for (std::size_t way = 0; way < kWays; ++way) {
+    together.ask(way, prompt_of("What is the capital of France?"));
+  }
+  together.run(kFirstTokens);
+  for (std::size_t way = 0; way < kWays; ++way) {
+    together.ask(way, prompt_of("Tell me about lighthouses."));
+  }
+  together.run(kAnswer);
+  expect_isolated(together, Numbers::kQuantised);
+  for (std::size_t i = kWays; i < together.talks().size(); ++i) {
+    EXPECT_GT(together.talks()[i]->stream->timings().cached_tokens, 20U) << "the same beginning";
+  }
+}
+
+// Steps have as many rows as alone: one sequence of each, and no drafts.
+TEST(
+    SmolLm2Adapters, of_floats_have_the_probabilities_that_they_have_alone_in_steps_of_as_many_rows
+) {
+  Together together(Numbers::kFloats, 0);
+  for (std::size_t way = 0; way < kWays; ++way) {
+    together.ask(way, prompt_of("What is the capital of France?"));
+  }
+  together.run(kAnswer);
+  expect_isolated(together, Numbers::kFloats);
+}
+
+}  // namespace
+}  // namespace cortex::scheduler

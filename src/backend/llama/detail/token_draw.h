@@ -15,7 +15,7 @@ namespace cortex::backend {
 // The usual cuts and the draw: top_k, top_p, min_p, temperature, one number by chance. From the
 // same seed it draws what libllama's chain of these draws, but for the last digits of
 // probabilities; the chain writes down a candidate for every token and takes the power of each by
-// itself, which costs several times as much.
+// itself (docs/decisions/0012).
 //
 // Not thread-safe.
 class TokenDraw {

@@ -356,7 +356,11 @@ def test_a_reader_that_stops_pauses_its_generations_and_is_told_why_it_was_close
 
 def test_a_reader_that_pauses_for_a_moment_loses_nothing(server):
     before_it = pauses(server)
-    with Client(server, max_queue=1) as client:
+    # The system would hold much of it otherwise, all of it where the server is slow.
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.connect(("127.0.0.1", server.port))
+    with Client(server, max_queue=1, sock=narrow) as client:
         client.generate("f", "flood", max_tokens=4000, **LONG_TOKENS)
         client.until("delta", "f")
         end = time.monotonic() + WAIT_S

@@ -88,8 +88,9 @@ Result<Found> find_version(const cli::ProbeOrder& order) {
   const fs::path root = order.repository;
   std::vector<fs::path> repositories;
   if (!order.stored) repositories.push_back(root);
-  auto model =
-      registry::read_model(repositories, order.model, overrides, order.stored ? root : fs::path());
+  // The server that ordered the probe keeps the folder as it is.
+  const registry::StoredRepository stored{.folder = order.stored ? root : fs::path()};
+  auto model = registry::read_model(repositories, order.model, overrides, stored);
   if (!model) return not_found("the folder of the model is gone");
   if (!model->fault.ok()) return model->fault;
   for (registry::VersionFolder& version : model->versions) {

@@ -114,6 +114,12 @@ void Ledger::failed(LoadId id, Status reason) {
   touch(*name);
 }
 
+void Ledger::gone(LoadId id) {
+  const auto [name, held] = find(id);
+  CHECK(held->machine.state() == VersionState::kLoading, "only a load finds no folder");
+  std::erase_if(touch(*name).held, [&](const Held& h) { return h.id == id; });
+}
+
 void Ledger::released(LoadId id) {
   const auto [name, held] = find(id);
   held->machine.drained();

@@ -65,6 +65,9 @@ class Ledger {
   // REQUIRES for these: the order was given by next(), and this is its first and legal answer.
   void loaded(LoadId id);
   void failed(LoadId id, Status reason);
+  // There was nothing to load: its folder went, or became another one. Call see_model() before
+  // next(), or the same load is ordered again.
+  void gone(LoadId id);
   void released(LoadId id);
 
   [[nodiscard]] LedgerPlan next();

@@ -148,6 +148,19 @@ TEST(Ledger, follows_stored_models_whatever_the_mode_and_with_every_version) {
   EXPECT_TRUE(plan.loads[0].stored);
 }
 
+TEST(Ledger, orders_a_load_again_only_while_its_folder_is_there) {
+  Ledger ledger(false);
+  ledger.see_model("m", stored_folder({1, 2}));
+  const LedgerPlan plan = ledger.next();
+  ASSERT_EQ(plan.loads.size(), 2U);
+  for (const LoadOrder& order : plan.loads) ledger.gone(order.id);
+  ledger.see_model("m", stored_folder({2}));
+  const LedgerPlan again = ledger.next();
+  ASSERT_EQ(again.loads.size(), 1U);
+  EXPECT_EQ(again.loads[0].version, 2);
+  ASSERT_EQ(ledger.index("m").size(), 1U);
+}
+
 TEST(Ledger, gives_a_stored_version_its_own_configuration_and_spares_it_its_neighbours_fault) {
   Ledger ledger(false);
   ModelFolder two = stored_folder({1, 2});

@@ -244,11 +244,7 @@ class FolderReading {
 
 // The name that the store has wins over the one in the file: the file came with the artifacts.
 Status read_stored_version(const std::string& name, VersionFolder& version) {
-  auto manifest = read_text(version.path / kManifestFile);
-  if (!manifest.ok()) return manifest.status();
-  Fingerprint fingerprint;
-  fingerprint.add(*manifest);
-  version.fingerprint = fingerprint.value();
+  CORTEX_ASSIGN_OR_RETURN(version.fingerprint, stored_fingerprint(version.path));
   CORTEX_ASSIGN_OR_RETURN(ConfigText text, read_config(version.path));
   text.config.name = name;
   CORTEX_RETURN_IF_ERROR(find_backend(version, text.config));
@@ -258,7 +254,7 @@ Status read_stored_version(const std::string& name, VersionFolder& version) {
 }
 
 // One bad version of a stored model leaves the others alone.
-ModelFolder read_stored_folder(const fs::path& path) {
+ModelFolder read_stored_folder(const fs::path& path, FolderLocks* locks) {
   ModelFolder out;
   out.name = path.filename().string();
   out.path = path;
@@ -267,12 +263,16 @@ ModelFolder read_stored_folder(const fs::path& path) {
   out.config.version_policy = VersionPolicy::kAll;
   auto versions = list_versions(path);
   if (!versions.ok()) {
-    out.fault = versions.status();
+    // It goes with its last version.
+    if (is_there(path)) out.fault = versions.status();
     return out;
   }
-  out.versions = std::move(*versions);
-  for (VersionFolder& version : out.versions) {
+  for (VersionFolder& version : *versions) {
+    std::optional<FolderLocks::Reading> reading;
+    if (locks != nullptr) reading.emplace(*locks, version.path);
+    if (!is_there(version.path)) continue;
     version.fault = read_stored_version(out.name, version);
+    out.versions.push_back(std::move(version));
   }
   return out;
 }
@@ -339,12 +339,26 @@ ReadFolder reader(const ConfigOverrides& overrides) {
   };
 }
 
+Repository stored_repository(const StoredRepository& stored) {
+  const auto read = [locks = stored.locks](const fs::path& folder) {
+    return read_stored_folder(folder, locks);
+  };
+  return {stored.folder, read, true};
+}
+
 }  // namespace
 
 bool is_model_file(std::string_view filename) {
   return std::ranges::any_of(kKnownFiles, [filename](const KnownFile& known) {
     return known.filename == filename;
   });
+}
+
+Result<std::uint64_t> stored_fingerprint(const fs::path& version_folder) {
+  CORTEX_ASSIGN_OR_RETURN(const std::string manifest, read_text(version_folder / kManifestFile));
+  Fingerprint fingerprint;
+  fingerprint.add(manifest);
+  return fingerprint.value();
 }
 
 ModelFolder read_model_folder(const fs::path& folder, const std::string* override_json) {
@@ -354,13 +368,15 @@ ModelFolder read_model_folder(const fs::path& folder, const std::string* overrid
 }
 
 Result<RepositorySnapshot> read_repositories(
-    std::span<const fs::path> repositories, const ConfigOverrides& overrides, const fs::path& stored
+    std::span<const fs::path> repositories,
+    const ConfigOverrides& overrides,
+    const StoredRepository& stored
 ) {
   RepositorySnapshot out;
   for (const fs::path& repository : repositories) {
     CORTEX_RETURN_IF_ERROR(add_all({repository, reader(overrides)}, out));
   }
-  if (!stored.empty()) CORTEX_RETURN_IF_ERROR(add_all({stored, read_stored_folder, true}, out));
+  if (!stored.folder.empty()) CORTEX_RETURN_IF_ERROR(add_all(stored_repository(stored), out));
   return out;
 }
 
@@ -368,7 +384,7 @@ std::optional<ModelFolder> read_model(
     std::span<const fs::path> repositories,
     const std::string& name,
     const ConfigOverrides& overrides,
-    const fs::path& stored
+    const StoredRepository& stored
 ) {
   // The name may come from a client: it must not lead out of the repositories.
   if (!is_model_name(name) || name.find('/') != std::string::npos) return std::nullopt;
@@ -376,7 +392,7 @@ std::optional<ModelFolder> read_model(
   for (const fs::path& repository : repositories) {
     add_one({repository, reader(overrides)}, name, out);
   }
-  if (!stored.empty()) add_one({stored, read_stored_folder, true}, name, out);
+  if (!stored.folder.empty()) add_one(stored_repository(stored), name, out);
   if (out.models.empty()) return std::nullopt;
   return std::move(out.models.begin()->second);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "registry/folder_locks.h"
 #include "request/model_config.h"
 
 namespace cortex::registry {
@@ -56,8 +57,18 @@ using ConfigOverrides = std::map<std::string, std::string>;
 // The file that names what a stored version was made of. A version folder without it is at fault.
 inline constexpr std::string_view kManifestFile = ".manifest";
 
-// Reads every model folder, and those that were made from the store below `stored`, if it is not
-// empty. Links are followed (mounted volumes are made of them); names that begin
+// Model folders that were made from the store.
+struct StoredRepository {
+  std::filesystem::path folder;  // empty: none
+  FolderLocks* locks = nullptr;  // of whoever takes version folders away; null: nobody does
+};
+
+// VersionFolder::fingerprint of a stored version as it stands there now; the error says why it has
+// none. Blocks on the file system. Thread-safe.
+[[nodiscard]] Result<std::uint64_t> stored_fingerprint(const std::filesystem::path& version_folder);
+
+// Reads every model folder, and the stored ones; a stored version that goes meanwhile is read as a
+// whole or not at all. Links are followed (mounted volumes are made of them); names that begin
 // with '.' are not models. What is wrong with one model is its `fault`, also that two repositories
 // hold its name; of a name that is stored and in a repository the repository's is served. The error
 // is for a repository itself: not a readable folder (kNotFound), or more than 10 000 models
@@ -65,7 +76,7 @@ inline constexpr std::string_view kManifestFile = ".manifest";
 [[nodiscard]] Result<RepositorySnapshot> read_repositories(
     std::span<const std::filesystem::path> repositories,
     const ConfigOverrides& overrides,
-    const std::filesystem::path& stored = {}
+    const StoredRepository& stored = {}
 );
 
 // That one model alone; nothing when no repository has a folder of that name.
@@ -73,7 +84,7 @@ inline constexpr std::string_view kManifestFile = ".manifest";
     std::span<const std::filesystem::path> repositories,
     const std::string& name,
     const ConfigOverrides& overrides,
-    const std::filesystem::path& stored = {}
+    const StoredRepository& stored = {}
 );
 
 // One folder wherever it is: for `cortex models inspect`. `override_json` may be null.

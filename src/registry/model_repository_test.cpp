@@ -238,7 +238,7 @@ TEST(ModelRepository, reads_stored_versions_each_for_itself) {
   folder.write("m/4/model.onnx", "x");
   folder.write("m/4/model.yaml", "nonsense: 1");
   folder.write(".incoming/new/model.onnx", "x");
-  const auto snapshot = read_repositories({}, {}, folder.path());
+  const auto snapshot = read_repositories({}, {}, {folder.path()});
   ASSERT_TRUE(snapshot.ok());
   ASSERT_EQ(snapshot->models.size(), 1U);
   const ModelFolder& model = snapshot->models.at("m");
@@ -256,7 +256,9 @@ TEST(ModelRepository, knows_a_stored_version_by_what_it_was_made_of) {
   TestFolder folder;
   folder.write("m/1/.manifest", "a");
   folder.write("m/1/model.onnx", "x");
-  const auto read = [&] { return read_model({}, "m", {}, folder.path())->versions[0].fingerprint; };
+  const auto read = [&] {
+    return read_model({}, "m", {}, {folder.path()})->versions[0].fingerprint;
+  };
   const auto first = read();
   folder.write("m/1/model.onnx", "the same blob, linked anew");
   EXPECT_EQ(read(), first);
@@ -271,9 +273,9 @@ TEST(ModelRepository, lets_a_users_folder_win_over_what_is_stored_under_its_name
   stored.write("m/1/model.onnx", "x");
   stored.write("n/1/model.onnx", "x");
   const std::vector<fs::path> repositories{users.path()};
-  const auto all = read_repositories(repositories, {}, stored.path());
+  const auto all = read_repositories(repositories, {}, {stored.path()});
   ASSERT_TRUE(all.ok());
-  const auto one = read_model(repositories, "m", {}, stored.path());
+  const auto one = read_model(repositories, "m", {}, {stored.path()});
   ASSERT_TRUE(one.has_value());
   for (const ModelFolder& model : {all->models.at("m"), *one}) {
     EXPECT_TRUE(model.fault.ok()) << model.fault.text();

@@ -35,6 +35,17 @@ Result<LoadedModel> call_loader(
   }
 }
 
+// Nothing when a stored version is not, or no longer, the one that was ordered.
+std::optional<Result<LoadedModel>> load_candidate(
+    const Loader& loader, Probation* probation, const Candidate& candidate, FolderLocks& locks
+) {
+  if (!candidate.stored) return call_loader(loader, probation, candidate);
+  const FolderLocks::Reading reading(locks, candidate.folder);
+  const auto fingerprint = stored_fingerprint(candidate.folder);
+  if (!fingerprint.ok() || *fingerprint != candidate.fingerprint) return std::nullopt;
+  return call_loader(loader, probation, candidate);
+}
+
 void log_load(const ModelIdentity& model, const Status& status, Duration took) {
   if (status.ok()) {
     log::info(
@@ -74,8 +85,8 @@ struct Registry::Reconciler::Bell {
 };
 
 struct Registry::Reconciler::Slot {
-  std::optional<Result<LoadedModel>>
-      outcome;  // the loader's until load_done, the registry thread's after
+  // Of load_candidate(). The loader's until load_done, the registry thread's after.
+  std::optional<Result<LoadedModel>> outcome;
   std::atomic<bool> load_done{false};
   std::atomic<bool> released{false};
 };
@@ -102,7 +113,7 @@ Registry::Reconciler::~Reconciler() {
 
 Status Registry::Reconciler::start() {
   CORTEX_ASSIGN_OR_RETURN(
-      auto snapshot, read_repositories(options_.repositories, overrides_, options_.stored)
+      auto snapshot, read_repositories(options_.repositories, overrides_, stored_repository())
   );
   const bool all = std::find(options_.startup_models.begin(), options_.startup_models.end(), "*") !=
                    options_.startup_models.end();
@@ -238,7 +249,7 @@ void Registry::Reconciler::obey_load(Command& command) {
   overrides.erase(command.name);
   const bool overridden = command.override_.config_json.has_value();
   if (overridden) overrides[command.name] = *command.override_.config_json;
-  auto folder = read_model(options_.repositories, command.name, overrides, options_.stored);
+  auto folder = read_model(options_.repositories, command.name, overrides, stored_repository());
   // A configuration that cannot be used changes nothing.
   if (overridden && folder && !folder->fault.ok()) {
     return command.done(folder->fault.with_prefix("failed to load '" + command.name + "': "));
@@ -269,7 +280,7 @@ void Registry::Reconciler::obey_unload(Command& command) {
 
 void Registry::Reconciler::obey_rescan(const std::string& name) {
   if (closed_) return;
-  auto folder = read_model(options_.repositories, name, overrides_, options_.stored);
+  auto folder = read_model(options_.repositories, name, overrides_, stored_repository());
   if (folder) log_folder(*folder);
   if (folder || ledger_.knows(name)) ledger_.see_model(name, std::move(folder));
 }
@@ -278,7 +289,7 @@ void Registry::Reconciler::obey_rescan(const std::string& name) {
 void Registry::Reconciler::scan() {
   if (options_.mode == ControlMode::kPoll) next_poll_ = clock_.now() + options_.poll_period;
   if (closed_) return;
-  auto snapshot = read_repositories(options_.repositories, overrides_, options_.stored);
+  auto snapshot = read_repositories(options_.repositories, overrides_, stored_repository());
   if (!snapshot.ok()) {
     log::error("the models stay as they are", {{"reason", snapshot.status().to_string()}});
     return;
@@ -313,6 +324,7 @@ void Registry::Reconciler::collect_loaded() {
 }
 
 void Registry::Reconciler::take_result(LoadId id, const Running& running) {
+  if (!running.slot->outcome) return forget_gone(id, running.order);
   Result<LoadedModel> outcome = std::move(*running.slot->outcome);
   running.slot->outcome.reset();
   const ModelIdentity identity{running.order.config.name, std::to_string(running.order.version)};
@@ -341,6 +353,15 @@ void Registry::Reconciler::take_result(LoadId id, const Running& running) {
       }
   );
   ledger_.loaded(id);
+}
+
+void Registry::Reconciler::forget_gone(LoadId id, const LoadOrder& order) {
+  log::info(
+      "model version went before it was loaded",
+      {{"model", order.config.name}, {"version", order.version}}
+  );
+  ledger_.gone(id);
+  obey_rescan(order.config.name);
 }
 
 void Registry::Reconciler::collect_released() {
@@ -372,7 +393,7 @@ void Registry::Reconciler::start_waiting() {
     waiting_.pop_front();
     auto slot = std::make_shared<Slot>();
     const bool taken = loaders_.submit([this, slot, bell = bell_, candidate = candidate(order)] {
-      slot->outcome = call_loader(loader_, options_.probation, candidate);
+      slot->outcome = load_candidate(loader_, options_.probation, candidate, folder_locks_);
       slot->load_done.store(true, std::memory_order_release);
       bell->ring();
     });
@@ -380,6 +401,10 @@ void Registry::Reconciler::start_waiting() {
     const LoadId id = order.id;
     running_.emplace(id, Running{std::move(order), std::move(slot), clock_.now()});
   }
+}
+
+StoredRepository Registry::Reconciler::stored_repository() {
+  return {options_.stored, &folder_locks_};
 }
 
 Candidate Registry::Reconciler::candidate(const LoadOrder& order) const {

@@ -44,6 +44,7 @@ class Registry::Reconciler {
   [[nodiscard]] std::shared_ptr<const ServingTable> table() const { return board_.table(); }
   [[nodiscard]] bool settled() const { return settled_.load(); }
   [[nodiscard]] RegistryCounts counts() const;
+  [[nodiscard]] FolderLocks& folder_locks() { return folder_locks_; }
 
  private:
   // kWake says only that a flag somewhere has changed. The flag is set first, so a wake that finds
@@ -85,9 +86,11 @@ class Registry::Reconciler {
   void close();
   void collect_loaded();
   void take_result(LoadId id, const Running& running);
+  void forget_gone(LoadId id, const LoadOrder& order);
   void collect_released();
   void carry_out(const LedgerPlan& plan);
   void start_waiting();
+  [[nodiscard]] StoredRepository stored_repository();
   [[nodiscard]] Candidate candidate(const LoadOrder& order) const;
   [[nodiscard]] LedgerPlan plan(const ServingBoard::Pins& pins);
   [[nodiscard]] ServingBoard::Changes changes();
@@ -102,6 +105,7 @@ class Registry::Reconciler {
   const Loader loader_;
   const Clock& clock_;
   const std::shared_ptr<Bell> bell_;
+  FolderLocks folder_locks_;  // of options_.stored
   ServingBoard board_;
   std::atomic<bool> settled_{false};
   std::atomic<bool> rescan_asked_{false};

@@ -83,6 +83,8 @@ void Registry::set_stored(std::map<std::string, StoredFacts> changed) {
   reconciler_->set_stored(std::move(changed));
 }
 
+FolderLocks& Registry::folder_locks() { return reconciler_->folder_locks(); }
+
 void Registry::drain() { reconciler_->drain(); }
 
 RegistryCounts Registry::counts() const { return reconciler_->counts(); }

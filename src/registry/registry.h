@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "registry/alias_book.h"
+#include "registry/folder_locks.h"
 #include "registry/handle.h"
 #include "registry/version_state.h"
 #include "request/model_config.h"
@@ -155,6 +156,10 @@ class Registry {
   // see all of it at once when this returns; it waits for no folder and no load. A version that an
   // alias serves stays loaded, also without its folder, until the alias serves another one.
   void set_stored(std::map<std::string, StoredFacts> changed);
+
+  // Of the folders in options.stored: whoever takes one of them away, or puts another one in its
+  // place, does it under change().
+  [[nodiscard]] FolderLocks& folder_locks();
 
   // Refuses further leases, waits for the ones that are out until the drain deadline, unloads.
   // Idempotent.

@@ -472,6 +472,30 @@ TEST(Registry, keeps_what_an_alias_serves_when_its_folder_goes) {
   ASSERT_TRUE(bench.watch.wait([&] { return bench.loader.alive() == 2; }));
 }
 
+// The one loader is held up while the folder of the next load goes, or becomes another one.
+TEST(Registry, neither_loads_nor_quarantines_a_stored_version_whose_folder_went_meanwhile) {
+  std::atomic<bool> go_on = false;
+  Bench* waiting = nullptr;
+  Bench bench(ControlMode::kNone, [&](const ModelConfig& config, std::int64_t) {
+    if (config.name != "a") return Status();
+    return waiting->watch.wait([&] { return go_on.load(); }) ? Status() : internal("held up");
+  });
+  waiting = &bench;
+  bench.stored("a", "1");
+  bench.stored("m", "1");
+  bench.stored("m", "2");
+  bench.start();
+  ASSERT_EQ(bench.state("m", "1"), VersionState::kLoading);
+  bench.folder.remove(".stored/m/1");
+  bench.folder.write(".stored/m/2/.manifest", "of other bytes");
+  go_on = true;
+  bench.watch.notify();
+  ASSERT_TRUE(bench.wait_for("m", "2", VersionState::kReady));
+  EXPECT_EQ(bench.reason("m", "1"), "no such entry");
+  EXPECT_EQ(bench->counts().load_failures, 0U);
+  EXPECT_EQ(bench.loader.calls(), 2);
+}
+
 TEST(Registry, serves_requests_while_aliases_move_and_versions_come_and_go) {
   Bench bench(ControlMode::kNone);
   bench.stored("m", "1");

@@ -44,6 +44,14 @@ std::int64_t number_of(const IndexEntry& entry) {
   return entry.version.empty() ? 0 : std::stoll(entry.version);
 }
 
+std::set<std::int64_t> numbers_in(const std::vector<IndexEntry>& index, VersionState state) {
+  std::set<std::int64_t> out;
+  for (const IndexEntry& entry : index) {
+    if (entry.state == state) out.insert(number_of(entry));
+  }
+  return out;
+}
+
 }  // namespace
 
 StoredModels::StoredModels(
@@ -53,7 +61,7 @@ StoredModels::StoredModels(
       source_(source),
       registry_(registry),
       clock_(clock),
-      folders_(options_.folder) {}
+      folders_(options_.folder, registry.folder_locks()) {}
 
 StoredModels::~StoredModels() { stop(); }
 
@@ -194,7 +202,8 @@ void StoredModels::take_work() {
   const TimePoint retry = is_final(work.status) ? kNoDeadline : clock_.now() + options_.retry;
   model.faults[number] = {work.status, retry};
   log::warning(
-      "a stored version cannot be served",
+      work.order.make ? "a stored version cannot be served"
+                      : "the folder of a stored version cannot be removed",
       {{"model", work.model}, {"version", number}, {"reason", work.status.to_string()}}
   );
 }
@@ -211,14 +220,13 @@ void StoredModels::forget_old_faults() {
 void StoredModels::settle(const std::string& name, Model& model) {
   const auto index = registry_.index(name);
   const StoredPlan planned = plan(model, index);
-  give_orders(name, model, planned);
+  const auto loading = numbers_in(index, VersionState::kLoading);
+  give_orders(name, model, planned, loading);
   tell(name, model, facts_of(model, planned));
   const bool pending = is_pending(model, planned, index);
-  const bool failed = std::any_of(index.begin(), index.end(), [](const IndexEntry& entry) {
-    return entry.state == VersionState::kFailed;
-  });
+  const bool failed = !numbers_in(index, VersionState::kFailed).empty();
   put(unsettled_, name, pending);
-  put(watched_, name, pending || failed || !registry_.fault(name).ok());
+  put(watched_, name, pending || failed || !loading.empty() || !registry_.fault(name).ok());
   put(working_, name, !model.orders.empty());
   const bool busy = work_ && work_->model == name;
   if (!model.source && model.folders.empty() && !busy) models_.erase(name);
@@ -232,8 +240,8 @@ StoredPlan StoredModels::plan(const Model& model, const std::vector<IndexEntry>&
     view.versions.push_back(version.number);
   }
   view.aliases = registry_.aliases(model.source->name);
+  view.ready = numbers_in(index, VersionState::kReady);
   for (const IndexEntry& entry : index) {
-    if (entry.state == VersionState::kReady) view.ready.insert(number_of(entry));
     // Also a folder that the registry refuses: its reason is not one of ours.
     const bool refused = entry.state == VersionState::kUnavailable && !entry.reason.empty() &&
                          !model.facts.not_served.contains(number_of(entry));
@@ -243,8 +251,13 @@ StoredPlan StoredModels::plan(const Model& model, const std::vector<IndexEntry>&
   return plan_stored(view);
 }
 
-// New ones first: what they replace goes once they are there.
-void StoredModels::give_orders(const std::string& name, Model& model, const StoredPlan& plan) {
+// New ones first: what they replace goes once they are there, and what is being loaded once it is.
+void StoredModels::give_orders(
+    const std::string& name,
+    Model& model,
+    const StoredPlan& plan,
+    const std::set<std::int64_t>& loading
+) {
   model.orders.clear();
   for (auto it = plan.hold.rbegin(); it != plan.hold.rend(); ++it) {
     const SourceVersion* version = find_version(*model.source, *it);
@@ -253,7 +266,7 @@ void StoredModels::give_orders(const std::string& name, Model& model, const Stor
     if (!stands && !model.faults.contains(*it)) model.orders.push_back({*version, true});
   }
   for (const auto& [number, origin] : model.folders) {
-    if (!plan.hold.contains(number) && !model.faults.contains(number))
+    if (!plan.hold.contains(number) && !model.faults.contains(number) && !loading.contains(number))
       model.orders.push_back({{number, origin}, false});
   }
   // Somebody is at it.

@@ -96,7 +96,12 @@ class StoredModels {
   void forget_old_faults();
   void settle(const std::string& name, Model& model);
   [[nodiscard]] StoredPlan plan(const Model& model, const std::vector<IndexEntry>& index) const;
-  void give_orders(const std::string& name, Model& model, const StoredPlan& plan);
+  void give_orders(
+      const std::string& name,
+      Model& model,
+      const StoredPlan& plan,
+      const std::set<std::int64_t>& loading
+  );
   [[nodiscard]] StoredFacts facts_of(const Model& model, const StoredPlan& plan) const;
   [[nodiscard]] bool is_pending(
       const Model& model, const StoredPlan& plan, const std::vector<IndexEntry>& index

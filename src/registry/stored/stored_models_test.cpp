@@ -160,6 +160,32 @@ TEST_F(StoredModelsTest, stays_on_the_old_version_when_the_new_one_does_not_load
   EXPECT_EQ(served("m@a"), "1");
 }
 
+TEST_F(StoredModelsTest, removes_a_version_that_is_being_loaded_only_when_that_is_over) {
+  options_.versions_max = 1;
+  registry_options_.loader_threads = 2;
+  const auto stands = [&](const char* version) {
+    return std::filesystem::exists(folder_.path() / "models" / version);
+  };
+  held_up_ = 7;
+  put(7);
+  source_.put("other", 1, {{"model.onnx", "x"}});
+  start();
+  ASSERT_TRUE(wait([&] { return loader_.calls() == 2 && served("other") == "1"; }));
+  put(8);
+  stored_->source_changed();
+  ASSERT_TRUE(wait_for("m", "8"));
+  // Folders are worked on one after the other: this one goes behind where that of 7 would.
+  source_.drop("other");
+  stored_->source_changed();
+  ASSERT_TRUE(wait([&] { return !stands("other"); }));
+  EXPECT_TRUE(stands("m/7"));
+  held_up_ = 0;
+  watch_.notify();
+  EXPECT_TRUE(wait([&] { return !stands("m/7") && loader_.alive() == 1; }));
+  EXPECT_EQ(served("m"), "8");
+  EXPECT_EQ(registry_->counts().load_failures, 0U);
+}
+
 TEST_F(StoredModelsTest, lists_what_cannot_be_served_with_its_reason) {
   source_.put("m", 1, {{"MLmodel", "flavors: {sklearn: {}}"}});
   put(2);

@@ -160,8 +160,12 @@ Status VersionFolders::make(Source& source, const std::string& model, const Sour
   // Other bytes under the same number: that of a model that was deleted and made anew.
   const fs::path old = root_ / kIncoming / "old";
   std::error_code ignored;
-  if (status.ok() && fs::exists(place, ignored)) status = move_folder(place, old);
-  if (status.ok()) status = move_folder(incoming, place);
+  if (status.ok()) {
+    status = locks_.change(place, patience_, [&] {
+      if (fs::exists(place, ignored)) CORTEX_RETURN_IF_ERROR(move_folder(place, old));
+      return move_folder(incoming, place);
+    });
+  }
   fs::remove_all(incoming, ignored);
   fs::remove_all(old, ignored);
   return status;
@@ -184,14 +188,18 @@ Status VersionFolders::build(
 Status VersionFolders::remove(const std::string& model, std::int64_t version) const {
   CHECK(is_folder_name(model), "only names that can be folders have folders");
   const fs::path folder = root_ / model;
-  std::error_code error;
-  // Out of the way first, so that nobody reads half a version.
+  const fs::path place = folder / std::to_string(version);
+  // Out of the way first: to remove its files one by one takes longer than readers should wait.
   const fs::path old = root_ / kIncoming / "old";
   CORTEX_RETURN_IF_ERROR(clear_away(old));
-  fs::rename(folder / std::to_string(version), old, error);
-  if (error && error != std::errc::no_such_file_or_directory)
-    return disk_error("a model folder cannot be removed", error);
-  fs::remove(folder, error);  // stays while there is something in it
+  CORTEX_RETURN_IF_ERROR(locks_.change(place, patience_, [&] {
+    std::error_code error;
+    fs::rename(place, old, error);
+    const bool gone = error == std::errc::no_such_file_or_directory;
+    return error && !gone ? disk_error("a model folder cannot be removed", error) : Status();
+  }));
+  std::error_code not_empty;
+  fs::remove(folder, not_empty);
   return clear_away(old);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "registry/folder_locks.h"
 #include "registry/stored/source.h"
 #include "registry/stored/version_layout.h"
 
@@ -16,11 +17,17 @@ namespace cortex::registry {
 
 // The model folders that are made from a source: <root>/<model>/<version>/…, each version with a
 // manifest of what it was made of. A version appears as a whole or not at all: it is made below
-// <root>/.incoming and renamed. The files belong to the source's store and are never written to.
-// Every function blocks on the disk. Thread: one at a time.
+// <root>/.incoming and renamed; what the registry reads is not taken away meanwhile. The files
+// belong to the source's store and are never written to. Every function blocks on the disk. Thread:
+// one at a time.
 class VersionFolders {
  public:
-  explicit VersionFolders(std::filesystem::path root) : root_(std::move(root)) {}
+  // `locks`: the registry's, of `root`. They outlive it. `patience`: how long it waits for those
+  // who read; scans are over soon, and a load is better waited for elsewhere.
+  VersionFolders(
+      std::filesystem::path root, FolderLocks& locks, Duration patience = std::chrono::seconds(2)
+  )
+      : root_(std::move(root)), locks_(locks), patience_(patience) {}
 
   // Makes the root and removes what a killed process left unfinished.
   [[nodiscard]] Status prepare() const;
@@ -30,10 +37,11 @@ class VersionFolders {
   // Makes the folder of a version; nothing to do when it stands there and was made of the same.
   // Size and digest of every file are checked: kDataLoss. kFailedPrecondition and kInvalidArgument:
   // the version cannot be served here, and why; anything else may go better another time
-  // (kResourceExhausted: the disk is full).
+  // (kResourceExhausted: the disk is full; kUnavailable: the one that stands there is being read).
   [[nodiscard]] Status make(Source& source, const std::string& model, const SourceVersion& version)
       const;
-  // No error when there is none. The model's folder goes with its last version.
+  // No error when there is none. The model's folder goes with its last version. kUnavailable: the
+  // version is being read.
   [[nodiscard]] Status remove(const std::string& model, std::int64_t version) const;
 
  private:
@@ -42,6 +50,8 @@ class VersionFolders {
   ) const;
 
   const std::filesystem::path root_;
+  FolderLocks& locks_;
+  const Duration patience_;
 };
 
 // True for a name that can be a folder's.

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/stored/version_folders.h"
 
+#include <atomic>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/thread.h"
 #include "registry/model_repository.h"
 #include "registry/stored/fake_source.h"
 #include "registry/test_folder.h"
@@ -16,7 +19,9 @@ using testing::HasSubstr;
 
 class VersionFoldersTest : public ::testing::Test {
  protected:
-  VersionFoldersTest() : folders_(root_.path() / "models") { EXPECT_TRUE(folders_.prepare().ok()); }
+  VersionFoldersTest() : folders_(root_.path() / "models", locks_, std::chrono::milliseconds(20)) {
+    EXPECT_TRUE(folders_.prepare().ok());
+  }
 
   // Origins count from 1 in the order of put().
   Status make(std::int64_t version, const std::string& origin) {
@@ -26,11 +31,12 @@ class VersionFoldersTest : public ::testing::Test {
     return root_.path() / "models" / "m" / file;
   }
   [[nodiscard]] ModelFolder read() const {
-    return *read_model({}, "m", {}, root_.path() / "models");
+    return *read_model({}, "m", {}, {root_.path() / "models"});
   }
 
   TestFolder root_;
   FakeSource source_;
+  FolderLocks locks_;
   VersionFolders folders_;
 };
 
@@ -123,6 +129,46 @@ TEST_F(VersionFoldersTest, removes_versions_and_with_the_last_one_the_model) {
   EXPECT_EQ(folders_.present()->at("m"), (std::set<std::int64_t>{2}));
   EXPECT_TRUE(folders_.remove("m", 2).ok());
   EXPECT_TRUE(folders_.present()->empty());
+}
+
+TEST_F(VersionFoldersTest, takes_nothing_away_that_is_being_read) {
+  source_.put("m", 1, {{"model.onnx", "x"}});
+  source_.put("m", 1, {{"model.onnx", "z"}});
+  ASSERT_TRUE(make(1, "1").ok());
+  const auto before = read().versions[0].fingerprint;
+  {
+    const FolderLocks::Reading reading(locks_, place("1"));
+    EXPECT_EQ(folders_.remove("m", 1).code(), Code::kUnavailable);
+    EXPECT_EQ(make(1, "2").code(), Code::kUnavailable);
+    EXPECT_EQ(read().versions[0].fingerprint, before);
+  }
+  EXPECT_TRUE(make(1, "2").ok());
+  EXPECT_NE(read().versions[0].fingerprint, before);
+  EXPECT_TRUE(folders_.remove("m", 1).ok());
+}
+
+TEST_F(VersionFoldersTest, whoever_reads_meanwhile_sees_a_version_as_a_whole_or_not_at_all) {
+  source_.put("m", 1, {{"model.onnx", "x"}, {"model.yaml", "max_batch_size: 4"}});
+  std::atomic<bool> over = false;
+  Thread writer("writer", [&] {
+    while (!over) {
+      EXPECT_TRUE(make(1, "1").ok());
+      const Status removed = folders_.remove("m", 1);
+      EXPECT_TRUE(removed.ok() || removed.code() == Code::kUnavailable) << removed.text();
+    }
+  });
+  int whole = 0;
+  for (int times = 0; (times < 300 || whole < 30) && !HasFailure(); ++times) {
+    const auto model = read_model({}, "m", {}, {root_.path() / "models", &locks_});
+    if (!model || model->versions.empty()) continue;
+    ++whole;
+    EXPECT_TRUE(model->fault.ok()) << model->fault.text();
+    const VersionFolder& version = model->versions[0];
+    EXPECT_TRUE(version.fault.ok()) << version.fault.text();
+    EXPECT_EQ(version.config.value_or(ModelConfig()).max_batch_size, 4U);
+  }
+  over = true;
+  writer.join();
 }
 
 TEST_F(VersionFoldersTest, removes_what_a_killed_process_left_unfinished) {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/llama/detail/cell_attention.h"
-
 #include <algorithm>
 #include <bit>
 #include <cmath>

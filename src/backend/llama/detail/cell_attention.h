@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "backend/llama/detail/llama_library.h"
+#include <ggml.h>
+
+#include <cstddef>
+#include <deque>
+
+#include "backend/llama/detail/attention_kernel.h"
+#include "backend/llama/detail/seen_cells.h"
+#include "backend/llama/detail/taken_nodes.h"
 
 namespace cortex::backend {
 
@@ -11,21 +18,34 @@ namespace cortex::backend {
 // cells that hold others' prefixes cost a step nothing, and a prompt in small pieces little more
 // than one in large ones. Its sums are floats where the library's are half floats.
 //
-// It takes the place of the node in the library's graph while the graph is computed, on the
-// library's threads, where keys and values are half floats in one stream of cells and nothing but
-// the mask changes a score; everything else remains the library's.
-
-// Lets contexts use it from now on. False where the processor has neither AVX-512 nor AVX2, or the
-// device is of another version than the headers'. Thread-safe.
-[[nodiscard]] bool install_cell_attention(const LlamaFunctions& api, ggml_backend_dev_t processor);
-
-// Contexts that are made on this thread while one of these lives use it, if `wanted` and installed.
-class CellAttentionScope {
+// It takes nodes where keys and values are half floats in one stream of cells and nothing but the
+// mask changes a score, on processors with AVX-512 or AVX2; everything else remains the library's.
+// Thread: that of the step.
+class CellAttention {
  public:
-  explicit CellAttentionScope(bool wanted);
-  ~CellAttentionScope();
-  CellAttentionScope(const CellAttentionScope&) = delete;
-  CellAttentionScope& operator=(const CellAttentionScope&) = delete;
+  CellAttention();
+  ~CellAttention();
+  CellAttention(const CellAttention&) = delete;
+  CellAttention& operator=(const CellAttention&) = delete;
+
+  // False: not one of its nodes. What it notes of it stands until clear().
+  bool take(ggml_tensor* node, TakenNodes& taken);
+  // The step is over, and its nodes were given back.
+  void clear();
+
+ private:
+  struct Layer;
+  struct Seen {
+    const ggml_tensor* mask = nullptr;
+    std::size_t group = 0;
+    SeenCells cells;
+  };
+  const SeenCells& seen_by(const ggml_tensor* node, std::size_t group);
+
+  const AttentionKernel kernel_;
+  std::deque<Layer> layers_;
+  std::deque<Seen> seen_;  // one for each mask; kept for their memory
+  std::size_t seen_used_ = 0;
 };
 
 }  // namespace cortex::backend

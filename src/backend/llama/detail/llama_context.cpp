@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "backend/llama/detail/cell_attention.h"
+#include "backend/llama/detail/own_operations.h"
 
 namespace cortex::backend {
 namespace {
@@ -54,7 +54,7 @@ Result<std::unique_ptr<LlamaContext>> LlamaContext::make(
   parameters.n_threads_batch = parameters.n_threads;
   parameters.no_perf = true;
   const LlamaErrors errors;
-  const CellAttentionScope scope(cell_attention);
+  const OwnOperationsScope scope(cell_attention);
   llama_context* context = nullptr;
   std::string why;
   try {

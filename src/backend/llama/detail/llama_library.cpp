@@ -7,8 +7,8 @@
 #include <system_error>
 #include <vector>
 
-#include "backend/llama/detail/cell_attention.h"
 #include "backend/llama/detail/llama_devices.h"
+#include "backend/llama/detail/own_operations.h"
 #include "base/log.h"
 
 namespace cortex::backend {
@@ -135,12 +135,12 @@ Status LlamaLibrary::prepare(void* handle) {
   api_.threadpool_free = reinterpret_cast<decltype(api_.threadpool_free)>(
       api_.ggml_backend_reg_get_proc_address(reg, "ggml_threadpool_free")
   );
-  const bool cell_attention = install_cell_attention(api_, cpu);
+  const bool own_operations = install_own_operations(api_, cpu);
   log::info(
       "opened libllama",
       {{"version", version_},
        {"devices", devices_text(list_devices(api_))},
-       {"cell_attention", cell_attention ? "yes" : "no"},
+       {"own_operations", own_operations ? "yes" : "no"},
        {"path", path_}}
   );
   for (const std::string& why : unused_) {

@@ -7,7 +7,6 @@ import os
 import pathlib
 import sys
 import threading
-import urllib.error
 import urllib.request
 
 import openai
@@ -38,18 +37,8 @@ def server(demo_models, tmp_path_factory):
     flags = ["--model-control-mode", "explicit", "--load-model", MODEL, "--data", tmp_path_factory.mktemp("data")]
     environment = {"LORA_ADAPTER_BASE_DIR": str(folder), "ASAN_OPTIONS": "quarantine_size_mb=1"}
     with Server(os.environ["CORTEX_BINARY"], demo_models, *flags, environment=environment) as running:
-        wait_until_ready(running)
+        running.wait_until_ready()
         yield running
-
-
-def wait_until_ready(server):
-    for _ in range(3000):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health/ready", timeout=60).close()
-            return
-        except urllib.error.HTTPError:
-            pass
-    raise AssertionError("the model did not get ready")
 
 
 def call(server, method, path, body=None):

@@ -41,18 +41,8 @@ def server(folder, demo_models, tmp_path_factory):
     flags = ["--model-control-mode", "explicit", "--load-model", MODEL, "--data", tmp_path_factory.mktemp("data")]
     environment = {"LORA_ADAPTER_BASE_DIR": str(folder), "MAX_LORA_ADAPTERS": "2"}
     with Server(os.environ["CORTEX_BINARY"], demo_models, *flags, environment=environment) as running:
-        wait_until_ready(running)
+        running.wait_until_ready()
         yield running
-
-
-def wait_until_ready(server):
-    for _ in range(3000):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health/ready", timeout=60).close()
-            return
-        except urllib.error.HTTPError:
-            pass
-    raise AssertionError("the model did not get ready")
 
 
 def call(server, method, path, body=None):

@@ -4,8 +4,6 @@
 import os
 import pathlib
 import sys
-import urllib.error
-import urllib.request
 
 import numpy
 import ollama
@@ -39,18 +37,8 @@ def server(demo_models, tmp_path_factory):
     (models / MODEL / "1/model.gguf").symlink_to(file)
     (models / MODEL / "model.yaml").write_text("backend: llama\npooling: mean\ncontext_length: 128\n")
     with Server(os.environ["CORTEX_BINARY"], models, "--data", tmp_path_factory.mktemp("data")) as running:
-        wait_until_ready(running)
+        running.wait_until_ready()
         yield running
-
-
-def wait_until_ready(server):
-    for _ in range(3000):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health/ready", timeout=60).close()
-            return
-        except urllib.error.HTTPError:
-            pass
-    raise AssertionError("the model did not get ready")
 
 
 @pytest.fixture(scope="module")

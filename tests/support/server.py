@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.error
+import urllib.request
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
@@ -38,6 +41,17 @@ class Server:
         finally:
             watchdog.cancel()
         raise SystemExit(f"the server did not get ready:\n{self.output()}")
+
+    def wait_until_ready(self):
+        """Until every model that it is to serve is loaded."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=START_TIMEOUT_S).close()
+                return
+            except urllib.error.HTTPError:
+                time.sleep(0.01)
+        raise SystemExit(f"the models did not get ready:\n{self.output()}")
 
     def logged(self):
         """All that it logged. It writes where the file stands, so this reads past that."""

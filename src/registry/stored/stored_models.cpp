@@ -251,7 +251,7 @@ StoredPlan StoredModels::plan(const Model& model, const std::vector<IndexEntry>&
   return plan_stored(view);
 }
 
-// New ones first: what they replace goes once they are there, and what is being loaded once it is.
+// New ones first: what they replace goes once they are there.
 void StoredModels::give_orders(
     const std::string& name,
     Model& model,
@@ -266,13 +266,14 @@ void StoredModels::give_orders(
     if (!stands && !model.faults.contains(*it)) model.orders.push_back({*version, true});
   }
   for (const auto& [number, origin] : model.folders) {
-    if (!plan.hold.contains(number) && !model.faults.contains(number) && !loading.contains(number))
+    if (!plan.hold.contains(number) && !model.faults.contains(number))
       model.orders.push_back({{number, origin}, false});
   }
   // Somebody is at it.
-  if (!work_ || work_->model != name) return;
   std::erase_if(model.orders, [&](const Order& order) {
-    return order.version.number == work_->order.version.number;
+    const std::int64_t number = order.version.number;
+    const bool worked_on = work_ && work_->model == name && work_->order.version.number == number;
+    return worked_on || loading.contains(number);
   });
 }
 

@@ -221,29 +221,52 @@ class Together {
   std::vector<std::unique_ptr<Talk>> talks_;
 };
 
-// The logits behind the prompt and behind every token but the last of what came: the prompt in one
-// step, then token by token.
-std::vector<std::vector<double>> alone(
-    backend::SequenceBackend& backend, const Talk& talk, const backend::SequenceAdapter* adapter
+// The log probabilities behind every token of the text from `first` on, which is read in steps that
+// end where `ends` says.
+std::vector<std::vector<double>> read_in_steps(
+    backend::SequenceBackend& backend,
+    const Tokens& text,
+    std::size_t first,
+    const std::vector<std::size_t>& ends,
+    const backend::SequenceAdapter* adapter
 ) {
-  const Tokens text = talk.text();
   std::vector<std::vector<double>> out;
   std::size_t at = 0;
-  while (at + 1 < text.size()) {
-    const std::size_t end = at == 0 ? talk.prompt().size() : at + 1;
+  for (const std::size_t end : ends) {
     std::vector<backend::StepRow> rows;
     for (; at < end; ++at)
-      rows.push_back({text[at], static_cast<std::int32_t>(at), 0, at + 1 == end});
+      rows.push_back({text[at], static_cast<std::int32_t>(at), 0, at >= first});
     backend::SequenceStep step;
     step.rows = rows;
     step.adapter = adapter;
     const Status status = backend.decode(step);
     EXPECT_TRUE(status.ok()) << status.to_string();
     if (!status.ok()) return {};
-    out.push_back(log_probabilities(backend.logits(rows.size() - 1)));
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      if (rows[row].output) out.push_back(log_probabilities(backend.logits(row)));
+    }
   }
   backend.remove(0, 0, -1);
   return out;
+}
+
+// Steps of so many rows, and what is left.
+std::vector<std::size_t> ends_of_steps(std::size_t tokens, std::size_t rows) {
+  std::vector<std::size_t> out;
+  for (std::size_t end = rows; end < tokens; end += rows) out.push_back(end);
+  out.push_back(tokens);
+  return out;
+}
+
+// Behind the prompt and behind every token but the last of what came: the prompt in one step, then
+// token by token.
+std::vector<std::vector<double>> alone(
+    backend::SequenceBackend& backend, const Talk& talk, const backend::SequenceAdapter* adapter
+) {
+  const Tokens text = talk.text();
+  std::vector<std::size_t> ends;
+  for (std::size_t end = talk.prompt().size(); end < text.size(); ++end) ends.push_back(end);
+  return read_in_steps(backend, text, talk.prompt().size() - 1, ends, adapter);
 }
 
 // How far what was told lies from what is so.
@@ -333,6 +356,33 @@ TEST_P(SmolLm2Adapters, asked_at_once_each_has_the_probabilities_that_it_has_alo
   for (std::size_t i = kWays; i < together.talks().size(); ++i) {
     EXPECT_GT(together.talks()[i]->stream->timings().cached_tokens, 20U) << "the same beginning";
   }
+}
+
+TEST_P(SmolLm2Adapters, a_text_has_the_same_probabilities_in_steps_of_any_number_of_rows) {
+  const auto model = load_model();
+  ASSERT_TRUE(model);
+  const Tokens text = *model->vocabulary().tokenize(prompt_of("How old is the sea?"), true, true);
+  double furthest_apart = 0;
+  for (std::size_t way = 0; way < kWays; ++way) {
+    const Adapter adapter = load_way(*model, way, GetParam());
+    const auto read = [&](std::size_t rows) {
+      return read_in_steps(*model, text, 0, ends_of_steps(text.size(), rows), adapter.get());
+    };
+    const auto one_by_one = read(1);
+    ASSERT_EQ(one_by_one.size(), text.size());
+    for (const std::size_t rows : {std::size_t{2}, std::size_t{7}, std::size_t{16}, text.size()}) {
+      const auto together = read(rows);
+      ASSERT_EQ(together.size(), text.size());
+      for (std::size_t i = 0; i < text.size(); ++i) {
+        for (std::size_t token = 0; token < together[i].size(); ++token) {
+          furthest_apart =
+              std::max(furthest_apart, std::abs(together[i][token] - one_by_one[i][token]));
+        }
+      }
+    }
+  }
+  std::printf("epsilon of steps of one row and of many: %.4f\n", furthest_apart);
+  EXPECT_LT(furthest_apart, kEpsilon);
 }
 
 INSTANTIATE_TEST_SUITE_P(

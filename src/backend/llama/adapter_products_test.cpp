@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/llama/detail/adapter_products.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "backend/llama/detail/processor_generation.h"
 #include "backend/llama/detail/product_kernel.h"
+#include "backend/llama/detail/taken_nodes.h"
 
 namespace cortex::backend {
 namespace {
@@ -173,6 +179,126 @@ INSTANTIATE_TEST_SUITE_P(
     ),
     [](const auto& generation) { return std::string(generation.param.name); }
 );
+
+void set_tensor(ggml_tensor& tensor, ggml_type type, std::size_t width, std::size_t rows) {
+  const std::size_t size = type == GGML_TYPE_F32 ? 4 : 2;
+  tensor.type = type;
+  tensor.ne[0] = static_cast<std::int64_t>(width);
+  tensor.ne[1] = static_cast<std::int64_t>(rows);
+  tensor.ne[2] = tensor.ne[3] = 1;
+  tensor.nb[0] = size;
+  tensor.nb[1] = tensor.nb[2] = tensor.nb[3] = size * width;
+}
+
+// A node of a graph as the library makes it, for a product.
+struct ProductNode {
+  ggml_tensor matrix{};
+  ggml_tensor in{};
+  ggml_tensor node{};
+
+  ProductNode(Product& product, const char* name) {
+    constexpr ggml_type kTypes[] = {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16};
+    set_tensor(matrix, kTypes[static_cast<int>(product.numbers)], product.width, product.outputs);
+    std::strncpy(matrix.name, name, std::size(matrix.name) - 1);
+    matrix.data = product.bytes.data();
+    set_tensor(in, GGML_TYPE_F32, product.width, product.rows);
+    in.data = product.in.data();
+    set_tensor(node, GGML_TYPE_F32, product.outputs, product.rows);
+    node.nb[1] = product.out_step() * sizeof(float);
+    node.data = product.out.data();
+    node.op = GGML_OP_MUL_MAT;
+    node.op_params[0] = GGML_PREC_F32;
+    node.flags = GGML_TENSOR_FLAG_COMPUTE;
+    node.src[0] = &matrix;
+    node.src[1] = &in;
+  }
+  // As the library calls what a user gave it.
+  void compute(int threads) {
+    ASSERT_EQ(node.op, GGML_OP_CUSTOM);
+    struct {
+      ggml_custom_op_t function;
+      int tasks;
+      void* userdata;
+    } custom;
+    std::memcpy(&custom, node.op_params, sizeof custom);
+    std::vector<std::jthread> others;
+    for (int thread = 0; thread < threads; ++thread) {
+      others.emplace_back([&, thread] { custom.function(&node, thread, threads, custom.userdata); }
+      );
+    }
+  }
+};
+
+class AdapterProductsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (processor_generation() == ProcessorGeneration::kOther) GTEST_SKIP() << "no kernel of ours";
+  }
+  std::vector<float> computed(Product product, int threads) {
+    product.out.assign(product.out.size(), -77);
+    ProductNode node(product, "blk.0.attn_q.weight.lora_a");
+    EXPECT_TRUE(products_.take(&node.node, taken_));
+    node.compute(threads);
+    taken_.give_back();
+    products_.clear();
+    return product.out;
+  }
+
+  AdapterProducts products_;
+  TakenNodes taken_;
+};
+
+TEST_F(AdapterProductsTest, are_the_same_to_the_last_bit_for_one_row_and_for_many_on_any_threads) {
+  std::mt19937 random(23);
+  for (const ProductNumbers numbers : kAllNumbers) {
+    for (const std::size_t outputs : {1U, 8U, 203U}) {
+      const Product product = product_of(random, 33, outputs, 150, numbers);
+      const std::vector<float> whole = computed(product, 1);
+      for (const int threads : {2, 3, 7}) ASSERT_EQ(computed(product, threads), whole) << outputs;
+      for (const std::size_t row : {0U, 63U, 64U, 149U}) {
+        Product alone = product;
+        alone.rows = 1;
+        alone.out.resize(product.out_step());
+        const auto in = product.in.begin() + static_cast<std::ptrdiff_t>(row * product.width);
+        alone.in.assign(in, in + static_cast<std::ptrdiff_t>(product.width));
+        const auto out = whole.begin() + static_cast<std::ptrdiff_t>(row * product.out_step());
+        const std::vector<float> same(out, out + static_cast<std::ptrdiff_t>(product.out_step()));
+        ASSERT_EQ(computed(alone, 2), same) << outputs << ' ' << row;
+      }
+    }
+  }
+}
+
+TEST_F(AdapterProductsTest, are_the_librarys_again_when_the_step_is_over) {
+  std::mt19937 random(24);
+  Product product = product_of(random, 32, 8, 2, ProductNumbers::kFloat);
+  ProductNode node(product, "blk.0.attn_q.weight.lora_b");
+  ASSERT_TRUE(products_.take(&node.node, taken_));
+  EXPECT_EQ(node.node.op, GGML_OP_CUSTOM);
+  taken_.give_back();
+  products_.clear();
+  EXPECT_EQ(node.node.op, GGML_OP_MUL_MAT);
+  EXPECT_EQ(node.node.op_params[0], GGML_PREC_F32);
+}
+
+TEST_F(AdapterProductsTest, leave_the_library_what_is_no_product_with_an_adapters_floats) {
+  std::mt19937 random(25);
+  Product product = product_of(random, 32, 8, 2, ProductNumbers::kFloat);
+  const auto taken = [&](const char* name, const auto& change) {
+    ProductNode node(product, name);
+    change(node);
+    return products_.take(&node.node, taken_);
+  };
+  const char* const name = "blk.0.attn_q.weight.lora_a";
+  EXPECT_FALSE(taken("blk.0.attn_q.weight", [](ProductNode&) {}));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.matrix.type = GGML_TYPE_Q4_1; }));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.matrix.op = GGML_OP_VIEW; }));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.matrix.ne[2] = 2; }));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.in.type = GGML_TYPE_F16; }));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.in.nb[0] = 8; }));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.node.op = GGML_OP_MUL_MAT_ID; }));
+  EXPECT_FALSE(taken(name, [](ProductNode& node) { node.node.flags = 0; }));
+}
 #endif
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "backend/llama/detail/adapter_check.h"
 #include "backend/llama/detail/gguf_head.h"
+#include "backend/llama/detail/large_pages.h"
 #include "backend/llama/detail/weight_facts.h"
 #include "backend/model_digest.h"
 #include "base/check.h"
@@ -310,7 +311,10 @@ std::string LlamaBackend::state_mark() const {
 Result<std::vector<std::byte>> LlamaBackend::save(SequenceId sequence) {
   const std::string mark = state_mark();
   const std::size_t size = api_.llama_state_seq_get_size(context_->get(), sequence);
-  std::vector<std::byte> out(mark.size() + size);
+  std::vector<std::byte> out;
+  out.reserve(mark.size() + size);
+  prefer_large_pages(out.data(), out.capacity());
+  out.resize(mark.size() + size);
   std::ranges::transform(mark, out.begin(), [](char c) { return static_cast<std::byte>(c); });
   auto* to = reinterpret_cast<std::uint8_t*>(out.data() + mark.size());
   std::size_t written = 0;

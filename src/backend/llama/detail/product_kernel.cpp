@@ -18,10 +18,12 @@ namespace {
 constexpr std::size_t kWidth = 16;
 constexpr std::size_t kRowsTogether = 2;  // their sums fit the registers
 using Floats = __m512;
+using Halves = __m256i;  // as many numbers of 16 bits
 #else
 constexpr std::size_t kWidth = 8;
 constexpr std::size_t kRowsTogether = 1;
 using Floats = __m256;
+using Halves = __m128i;
 #endif
 static_assert(kProductGroup == 8, "sums() adds up eight vectors");
 
@@ -46,29 +48,65 @@ template <ProductNumbers kNumbers>
 inline constexpr std::size_t kBytes = kNumbers == ProductNumbers::kFloat ? 4 : 2;
 
 template <ProductNumbers kNumbers>
-inline Floats load(const char* from) {
+inline Floats widened(Halves bits) {
 #if defined(__AVX512F__)
-  if constexpr (kNumbers == ProductNumbers::kFloat) return _mm512_loadu_ps(from);
-  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
   if constexpr (kNumbers == ProductNumbers::kHalf) return _mm512_maskz_cvtph_ps(0xFFFF, bits);
   return _mm512_castsi512_ps(
       _mm512_maskz_slli_epi32(0xFFFF, _mm512_maskz_cvtepu16_epi32(0xFFFF, bits), 16)
   );
 #else
-  if constexpr (kNumbers == ProductNumbers::kFloat)
-    return _mm256_loadu_ps(reinterpret_cast<const float*>(from));
-  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
   if constexpr (kNumbers == ProductNumbers::kHalf) return _mm256_cvtph_ps(bits);
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 #endif
 }
 
-// The last numbers of a row, and zeros: nothing behind the row is read.
 template <ProductNumbers kNumbers>
-inline Floats load_last(const char* from, std::size_t count) {
+inline Floats load(const char* from) {
+  if constexpr (kNumbers == ProductNumbers::kFloat) {
+#if defined(__AVX512F__)
+    return _mm512_loadu_ps(from);
+#else
+    return _mm256_loadu_ps(reinterpret_cast<const float*>(from));
+#endif
+  }
+#if defined(__AVX512F__)
+  return widened<kNumbers>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#else
+  return widened<kNumbers>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#endif
+}
+
+template <ProductNumbers kNumbers>
+inline Floats load_copied(const char* from, std::size_t count) {
   alignas(64) char numbers[kWidth * kBytes<kNumbers>] = {};
   __builtin_memcpy(numbers, from, count * kBytes<kNumbers>);
   return load<kNumbers>(numbers);
+}
+
+inline __m256i words_until(std::size_t count) {
+  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), places);
+}
+
+// The last numbers of a row, and zeros: nothing behind the row is read. Where it can be, without a
+// copy: a matrix as wide as a small rank has nothing else.
+template <ProductNumbers kNumbers>
+inline Floats load_last(const char* from, std::size_t count) {
+  if constexpr (kNumbers == ProductNumbers::kFloat) {
+#if defined(__AVX512F__)
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), from);
+#else
+    return _mm256_maskload_ps(reinterpret_cast<const float*>(from), words_until(count));
+#endif
+  }
+  if (count % 2 != 0) return load_copied<kNumbers>(from, count);
+  const __m256i pairs = words_until(count / 2);
+  const int* const words = reinterpret_cast<const int*>(from);
+#if defined(__AVX512F__)
+  return widened<kNumbers>(_mm256_maskload_epi32(words, pairs));
+#else
+  return widened<kNumbers>(_mm_maskload_epi32(words, _mm256_castsi256_si128(pairs)));
+#endif
 }
 
 inline __m256 eight(Floats values) {

@@ -640,9 +640,8 @@ class MultipartRoutes : public ArtifactRoutes {
   std::string body_of(const Upload& upload, const std::vector<std::string>& tags) {
     std::string body = R"({"path":"big.bin","upload_id":")" + upload.id + R"(","parts":[)";
     for (std::size_t i = 0; i < tags.size(); ++i) {
-      std::string tag = tags[i];
       body += (i > 0 ? "," : "") + (R"({"part_number":)" + std::to_string(i + 1));
-      body += R"(,"etag":"\")" + tag.substr(1, 64) + R"(\"","url":"x"})";
+      body += R"(,"etag":"\")" + tags[i].substr(1, 64) + R"(\"","url":"x"})";
     }
     return body + "]}";
   }

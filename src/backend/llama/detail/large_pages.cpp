@@ -4,22 +4,19 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstdint>
+#include <memory>
 
 namespace cortex::backend {
 namespace {
 
-constexpr std::uintptr_t kLargePage = 2U << 20;  // of x86-64, and of arm64 with pages of 4 KiB
+constexpr std::size_t kLargePage = 2U << 20;  // of x86-64, and of arm64 with pages of 4 KiB
 
 }  // namespace
 
 void prefer_large_pages(void* block, std::size_t bytes) {
-  const auto begin = reinterpret_cast<std::uintptr_t>(block);
-  const std::uintptr_t first = (begin + kLargePage - 1) / kLargePage * kLargePage;
-  const std::uintptr_t end = (begin + bytes) / kLargePage * kLargePage;
-  if (end <= first) return;
+  if (std::align(kLargePage, kLargePage, block, bytes) == nullptr) return;
   const int error = errno;
-  static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE));
+  static_cast<void>(madvise(block, bytes / kLargePage * kLargePage, MADV_HUGEPAGE));
   errno = error;
 }
 

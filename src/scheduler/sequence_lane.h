@@ -29,7 +29,7 @@ struct SequenceLaneOptions {
   // Wanted gap between two tokens of a running sequence while prompts are read; the size of a
   // prompt's chunks follows from it and from what steps were measured to cost. Held between 1.67
   // and 2.5 times the gap without prompts, so that neither streams nor prompts get less than 40 %
-  // of the time. 0: 2.2 times that gap.
+  // of the time. 0: 2.1 times that gap.
   std::chrono::microseconds token_interval{0};
   bool prefix_cache = true;
   // Tokens foretold from prompt and answer that a step tries for each sequence, at most 15, where

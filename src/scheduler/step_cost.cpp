@@ -18,6 +18,8 @@ constexpr double kDoubt = 0.4;
 constexpr double kDoubtSpread = 1.2;
 constexpr double kDearer = 2;
 constexpr std::size_t kFirstSteps = 3;  // believed without that bound
+constexpr double kLately = 0.5;         // the last step's weight among the last ones
+constexpr double kSlownessMax = 2;
 
 }  // namespace
 
@@ -55,6 +57,8 @@ Duration StepCost::of_switch() const {
   );
 }
 
+double StepCost::slowness() const { return std::max(lately_, 1.0); }
+
 void StepCost::learn(const StepShape& shape, Duration took) {
   const double measured = std::max(std::chrono::duration<double, std::micro>(took).count(), 1.0);
   if (learnt_ == 0) {
@@ -67,6 +71,9 @@ void StepCost::learn(const StepShape& shape, Duration took) {
   for (double& part : x) part /= expected;
 
   double surprise = measured / expected - 1;
+  if (known()) {
+    lately_ += kLately * (std::clamp(1 + surprise, 1 / kSlownessMax, kSlownessMax) - lately_);
+  }
   if (learnt_ > kFirstSteps) surprise = std::clamp(surprise, -kSurpriseMax, kSurpriseMax);
   Row gain{};
   double weight = kForget * kNoise;

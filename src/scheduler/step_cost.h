@@ -34,6 +34,9 @@ class StepCost {
   void learn(const StepShape& shape, Duration took);
   [[nodiscard]] Duration estimate(const StepShape& shape) const;
   [[nodiscard]] Duration of_switch() const;
+  // How many times as long as estimated the last two or three steps took, 1 to 2: above 1 while
+  // the machine does something else besides.
+  [[nodiscard]] double slowness() const;
   [[nodiscard]] std::size_t learnt() const { return learnt_; }
   // So many steps were learnt that an estimate says what was measured, no longer what was guessed,
   // and one step that was off does not decide. Whoever would act on an estimate waits for it.
@@ -53,6 +56,7 @@ class StepCost {
   Row factor_{};  // of unit_, learnt
   std::array<Row, kParts> spread_{};
   std::size_t learnt_ = 0;
+  double lately_ = 1;  // of what was estimated, the last steps took
 };
 
 }  // namespace cortex::scheduler

@@ -89,6 +89,21 @@ TEST_F(StepCostTest, is_not_led_astray_by_a_step_that_took_fifty_times_as_long) 
   expect_close(0.2);
 }
 
+TEST_F(StepCostTest, says_how_much_slower_the_last_steps_were) {
+  learn(200);
+  EXPECT_NEAR(cost_.slowness(), 1, 0.02);
+  const StepShape shape = shape_of(2, 0, 300);
+  for (int i = 0; i < 3; ++i) {
+    const auto slow = duration_cast<Duration>(1.5 * cost_.estimate(shape));
+    cost_.learn(shape, slow);
+  }
+  EXPECT_NEAR(cost_.slowness(), 1.45, 0.05);
+  cost_.learn(shape, 50 * machine_.takes(shape));
+  EXPECT_LE(cost_.slowness(), 2);
+  learn(30);
+  EXPECT_NEAR(cost_.slowness(), 1, 0.1);
+}
+
 TEST_F(StepCostTest, follows_a_machine_that_became_four_times_slower) {
   learn(200);
   for (double* part : {&machine_.fixed, &machine_.decode_row, &machine_.prompt_row}) *part *= 4;

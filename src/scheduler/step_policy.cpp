@@ -8,14 +8,19 @@
 namespace cortex::scheduler {
 namespace {
 
-constexpr double kShareWanted = 2.2;    // of a step without prompts
-constexpr double kShareMin = 1.67;      // below it prompts get less than 40 % of the time
-constexpr double kShareMax = 2.5;       // above it streams get less than 40 %
-constexpr std::size_t kSoonRead = 256;  // tokens that are left of a prompt
+constexpr double kShareWanted = 2.1;  // of a step without prompts
+constexpr double kShareMin = 1.67;    // below it prompts get less than 40 % of the time
+constexpr double kShareMax = 2.5;     // above it streams get less than 40 %
+constexpr std::size_t kShortPrompt = 256;
 // Of its share of a step, what a flow leaves to its own prompts while others decode beside it.
 constexpr double kOwnPrompts = 0.4;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// What is left of `share` while steps take longer than estimated: prompts wait then, not streams.
+double share_now(double share, const StepCost& cost) {
+  return std::max(share / cost.slowness(), kShareMin);
+}
 
 void add_decoder(const StepDecoder& decoder, StepShape& shape) {
   ++shape.decode_rows;
@@ -182,9 +187,11 @@ void StepPolicy::add_chunks(const StepView& view, const StepCost& cost, StepPlan
     if (reader.chunk_max > 0) tokens = std::min(tokens, reader.chunk_max);
     if (!plan.decoders.empty()) {
       const bool from_own = flow_time_max > 0 && flows.contains(reader.flow);
-      const double time_max = from_own ? flow_time_max : seconds(quiet) * share(quiet);
-      const bool soon = reader.remaining <= kSoonRead;
-      const double stretched = from_own || !soon ? time_max : seconds(quiet) * kShareMax;
+      const double time_max =
+          from_own ? flow_time_max : seconds(quiet) * share_now(share(quiet), cost);
+      const bool is_short = reader.position + reader.remaining <= kShortPrompt;
+      const double stretched =
+          from_own || !is_short ? time_max : seconds(quiet) * share_now(kShareMax, cost);
       const std::size_t most = tokens;
       tokens = largest_chunk(cost, base, reader, most, time_max);
       // Tiny chunks pay a step's fixed part again and again. Of a long prompt streams would feel it

@@ -56,9 +56,11 @@ struct StepPlan {
 // with as much of their drafts as pays; prompts get what time the target leaves, priced by the cost
 // model.
 //
-// While anybody decodes, a step with prompts takes 2.2 times the one without, or the owner's
+// While anybody decodes, a step with prompts takes 2.1 times the one without, or the owner's
 // interval, which is held between 1.67 and 2.5 times: running streams keep at least 40 % of their
-// quiet rate and prompts at least 40 % of theirs. Nobody decodes: prompts fill the step.
+// quiet rate and prompts at least 40 % of theirs. While steps take longer than estimated, prompts
+// get less, down to that: a gap is felt, a prompt's end hardly. Nobody decodes: prompts fill the
+// step.
 //
 // Decodes of several flows share a step's time by their weights: a row is taken of each, then as
 // the weights have it, until the step costs as much as all flows would take alone one after the

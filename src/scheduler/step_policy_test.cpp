@@ -86,6 +86,18 @@ TEST_F(StepPolicyTest, holds_the_owners_interval_within_both_bounds) {
   EXPECT_NEAR(stretch(plan(microseconds(10'000'000))), 2.5, 0.15);
 }
 
+TEST_F(StepPolicyTest, gives_prompts_less_while_steps_take_longer_than_estimated) {
+  learn(10'000, 100);
+  decoders_.assign(3, {0, 0});
+  readers_ = {{0, 4000, 1, 0}};
+  const std::size_t before = chunk_tokens(plan());
+  const StepShape shape = rows_shape(3, before);
+  const auto slow = std::chrono::duration_cast<Duration>(1.4 * cost_.estimate(shape));
+  for (int i = 0; i < 3; ++i) cost_.learn(shape, slow);
+  EXPECT_LT(chunk_tokens(plan()), before);
+  EXPECT_GT(stretch(plan()), 1.6) << "but no less than their part";
+}
+
 TEST_F(StepPolicyTest, goes_on_with_the_next_prompt_where_time_is_left) {
   learn(10'000, 1000);
   decoders_.assign(3, {0, 0});

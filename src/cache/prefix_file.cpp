@@ -11,7 +11,7 @@ namespace cortex::cache {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'C', 'X', 'P', 'R', 'E', 'F', 'I', 'X'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::uint64_t kHeadSeed = 0x68656164;
 constexpr std::uint64_t kStateSeed = 0x7374617465;
 

@@ -394,9 +394,7 @@ std::vector<KvMove> PrefixTree::evict(std::size_t cells, TimePoint now) {
   return out;
 }
 
-std::optional<PrefixTree::Copy> PrefixTree::copy(
-    std::int32_t runner, std::size_t tokens_min, TimePoint now
-) {
+std::optional<PrefixTree::Copy> PrefixTree::copy(std::size_t tokens_min, TimePoint now) {
   std::vector<PrefixNode*> uncopied;
   for (const auto& [space, root] : inner_->roots) {
     inner_->find_uncopied(*root, tokens_min, uncopied);
@@ -407,13 +405,27 @@ std::optional<PrefixTree::Copy> PrefixTree::copy(
       });
   if (least == uncopied.end()) return std::nullopt;
   PrefixNode& last = **least;
+  const PrefixPath path{&last, static_cast<std::size_t>(last.end())};
   Copy out;
-  out.moves = inner_->take_due();
-  for (PrefixNode* node : PrefixPath{&last, 0}.nodes()) {
+  for (PrefixNode* node : path.nodes()) {
     if (node->parent->is_root()) out.space = *node->parent->space;
     out.tokens.insert(out.tokens.end(), node->tokens.begin(), node->tokens.end());
-    out.moves.push_back(share_move(node->holder, runner, node->begin, node->end()));
     node->copied_end = std::max(node->copied_end, node->end());
+  }
+  out.pin = inner_->pin(path);
+  return out;
+}
+
+std::vector<KvMove> PrefixTree::part(
+    const Pin& pin, std::size_t begin, std::size_t end, std::int32_t runner
+) {
+  const auto& pinned = *static_cast<const PrefixPin*>(pin.get());
+  CHECK(end <= static_cast<std::size_t>(pinned.end), "a part of a path lies in it");
+  std::vector<KvMove> out = inner_->take_due();
+  for (const PrefixNode* node : PrefixPath{pinned.node, end}.nodes()) {
+    const auto from = std::max(static_cast<std::int32_t>(begin), node->begin);
+    const auto to = std::min(static_cast<std::int32_t>(end), node->end());
+    if (from < to) out.push_back(share_move(node->holder, runner, from, to));
   }
   return out;
 }

@@ -109,14 +109,16 @@ class PrefixTree {
   struct Copy {
     PrefixSpace space;
     std::vector<Token> tokens;
-    std::vector<KvMove> moves;  // that give the path to `runner`, which lets go of it at once
+    Pin pin;  // of the path
   };
   // What is worth a copy below this tier (PrefixStore), so that it need not be computed again after
   // its eviction or a restart: a path of at least `tokens_min` tokens to a leaf or a fork that was
   // not given out before, or has grown by as many since. The least valuable first: it is evicted
   // first. Linear in the nodes.
-  [[nodiscard]] std::optional<Copy> copy(
-      std::int32_t runner, std::size_t tokens_min, TimePoint now
+  [[nodiscard]] std::optional<Copy> copy(std::size_t tokens_min, TimePoint now);
+  // What gives positions [begin, end) of a pinned path to `runner`. REQUIRES: the path has them.
+  [[nodiscard]] std::vector<KvMove> part(
+      const Pin& pin, std::size_t begin, std::size_t end, std::int32_t runner
   );
 
   // Forgets a space (an adapter that was unloaded, a tenant); what is pinned is not found any more

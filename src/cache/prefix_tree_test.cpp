@@ -272,9 +272,9 @@ TEST_F(PrefixTreeTest, gives_each_path_out_once_for_a_copy_the_least_valuable_fi
   keep("system: right");
   keep("short");
   const auto copied = [&](std::size_t tokens_min) {
-    const auto copy = tree_->copy(50, tokens_min, now_);
+    const auto copy = tree_->copy(tokens_min, now_);
     if (!copy) return std::string("none");
-    apply(copy->moves);
+    apply(tree_->part(copy->pin, 0, copy->tokens.size(), 50));
     EXPECT_TRUE(memory_.holds(50, copy->space, copy->tokens));
     memory_.clear(50);
     return std::string(copy->tokens.begin(), copy->tokens.end());
@@ -287,6 +287,22 @@ TEST_F(PrefixTreeTest, gives_each_path_out_once_for_a_copy_the_least_valuable_fi
   EXPECT_EQ(copied(8), "system: right and on it goes");
   EXPECT_EQ(copied(1), "short");
   EXPECT_EQ(copied(1), "none");
+}
+
+TEST_F(PrefixTreeTest, keeps_a_path_that_is_copied_part_by_part) {
+  keep("system: left");
+  auto copy = tree_->copy(8, now_);
+  ASSERT_TRUE(copy);
+  keep("system: right");  // splits it
+  EXPECT_LT(tree_->evictable(), tree_->cells());
+  apply(tree_->evict(100, now_));
+  for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 3}, {3, 10}, {10, 12}}) {
+    apply(tree_->part(copy->pin, begin, end, 50));
+  }
+  EXPECT_TRUE(memory_.holds(50, copy->space, copy->tokens));
+  memory_.clear(50);
+  copy->pin.reset();
+  EXPECT_EQ(tree_->evictable(), tree_->cells());
 }
 
 TEST_F(PrefixTreeTest, a_pin_has_copies) {

@@ -99,6 +99,14 @@ class PrefixTiersTest : public ::testing::Test {
     }
   }
 
+  // Until it is computed, and the lane looks for something to copy again.
+  static void read_prompt(SequenceDriver& driver, std::vector<Token> prompt) {
+    const auto client = driver.ask(sequence_request(std::move(prompt), 1));
+    while (!client->ended && driver.step()) {
+    }
+    driver.clock().advance(std::chrono::seconds(2));
+  }
+
   static PrefixArrival named(const std::string& name, std::vector<Token> tokens) {
     PrefixArrival out;
     out.name = name;
@@ -214,6 +222,55 @@ TEST_F(PrefixTiersTest, who_leaves_while_its_state_is_read_is_let_go) {
   EXPECT_TRUE(client->ended);
   ASSERT_TRUE(settle(*store));
   driver.run();
+  expect_no_leak(driver);
+}
+
+// Computing a token costs a microsecond: a copy beside streams goes on by the smallest pieces.
+const Keys kQuick = {
+    {"cells", "600"}, {"context_length", "500"}, {"step_us", "1"}, {"row_us", "1"}
+};
+
+TEST_F(PrefixTiersTest, a_long_prefix_is_copied_piece_by_piece_beside_streams) {
+  {
+    SequenceDriver driver(kQuick, with(open_store(0, true), true));
+    const auto stream = driver.ask(sequence_request(prompt_of(20, 5), 300));
+    read_prompt(driver, persona(1, 1));
+    std::uint64_t before = 0;
+    driver.after_plan([&] {
+      const std::uint64_t now = driver.backend().counts().saves;
+      EXPECT_LE(now - before, 1U) << "a piece between two steps";
+      before = now;
+    });
+    while (!stream->ended && driver.step()) {
+    }
+    EXPECT_GT(driver.backend().counts().saves, 10U);
+    EXPECT_EQ(driver.counts().prefixes_saved, 1U);
+    driver.after_plan(nullptr);
+  }
+  const auto store = open_store(0, true);
+  SequenceDriver driver(kSlow, with(store, true));
+  const auto client = driver.ask(sequence_request(persona(1, 2), 5));
+  driver.run();
+  ASSERT_TRUE(settle(*store));
+  driver.run();
+  EXPECT_GE(cached(*client), 190U);
+  EXPECT_EQ(client->answers, cold_answer(1, 2));
+  expect_no_leak(driver);
+}
+
+TEST_F(PrefixTiersTest, a_copy_keeps_nobody_out_who_needs_the_cells) {
+  SequenceDriver driver(kQuick, with(open_store(0, true), true));
+  const auto stream = driver.ask(sequence_request(prompt_of(20, 5), 200));
+  read_prompt(driver, persona(1, 1));
+  driver.step();
+  ASSERT_TRUE(driver.state().copying);
+  const auto large = driver.ask(sequence_request(prompt_of(400, 6), 5));
+  for (int i = 0; i < 4; ++i) driver.step();
+  EXPECT_FALSE(driver.state().copying);
+  driver.run();
+  EXPECT_TRUE(large->ended && stream->ended);
+  EXPECT_EQ(large->status().code(), Code::kOk);
+  idle(driver);
   expect_no_leak(driver);
 }
 

@@ -86,6 +86,7 @@ void SequenceCore::forget_adapter(const NamedAdapter& adapter) {
   for (const auto& generation : state_.running) forget(*generation);
   const auto known = state_.spaces.find(adapter.number);
   if (known == state_.spaces.end()) return;
+  actions::give_up_copy(state_);
   for (const cache::PrefixSpace& space : known->second) {
     for (const cache::NamedPrefix& prefix : state_.named.list()) {
       if (prefix.space == space) remove_prefix(prefix.name);

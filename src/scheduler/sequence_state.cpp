@@ -32,6 +32,12 @@ std::size_t runners(const SequenceCoreOptions& options, const backend::SequenceM
   return std::min(wanted, most);
 }
 
+// An id for copies is kept where there is a store and more than one id could hold prefixes.
+bool can_store(const SequenceCoreOptions& options, const backend::SequenceModel& model) {
+  return options.store && can_share(options, model) &&
+         model.sequences_max > runners(options, model) + 1;
+}
+
 cache::PrefixTreeOptions tree_options(
     const SequenceCoreOptions& options, const backend::SequenceModel& model
 ) {
@@ -39,7 +45,8 @@ cache::PrefixTreeOptions tree_options(
   const std::size_t running = runners(options, model);
   tree.holder_first = static_cast<std::int32_t>(running);
   if (can_share(options, model)) {
-    tree.holders = static_cast<std::int32_t>(model.sequences_max - running);
+    const std::size_t taken = running + (can_store(options, model) ? 1 : 0);
+    tree.holders = static_cast<std::int32_t>(model.sequences_max - taken);
   }
   return tree;
 }
@@ -78,7 +85,8 @@ SequenceState::SequenceState(
       length_max(std::min(engine.model().context_length, engine.model().cells)),
       shares_prefixes(can_share(options, engine.model())),
       speculates(options.draft_tokens_max > 0 && engine.model().can_cut),
-      store(shares_prefixes ? options.store : nullptr),
+      copy_id(static_cast<backend::SequenceId>(engine.model().sequences_max) - 1),
+      store(can_store(options, engine.model()) ? options.store : nullptr),
       door(door_options(options, engine.model()), counters),
       tree(tree_options(options, engine.model())),
       named(named_prefix_limits(engine.model())),

@@ -55,6 +55,15 @@ struct SequenceCoreOptions {
 // Most tokens that all named prefixes of a model may have together: half of its memory.
 [[nodiscard]] cache::NamedPrefixLimits named_prefix_limits(const backend::SequenceModel& model);
 
+// A prefix on its way from the model's memory to the store, which goes on over several steps.
+struct PrefixCopy {
+  cache::PrefixSpace space;  // in the store
+  std::vector<Token> tokens;
+  cache::PrefixTree::Pin pin;
+  std::size_t copied = 0;        // of the tokens
+  std::vector<std::byte> state;  // their pieces
+};
+
 // Everything that a sequence lane knows, for its actions (actions/actions.h). Thread: the lane's.
 struct SequenceState {
   SequenceState(
@@ -72,7 +81,9 @@ struct SequenceState {
   const std::size_t length_max;   // tokens of one sequence: what context and memory hold
   const bool shares_prefixes;
   const bool speculates;
-  const std::shared_ptr<cache::PrefixStore> store;  // null where nothing is shared
+  const backend::SequenceId copy_id;  // empty but while a piece of a state is copied
+  const std::shared_ptr<cache::PrefixStore>
+      store;  // null where nothing is shared, or no id is left
   SequenceDoor door;
 
   cache::PrefixTree tree;
@@ -107,7 +118,8 @@ struct SequenceState {
   const std::shared_ptr<RecallMail> recall_mail;
   std::size_t recalling = 0;             // requests that wait for the disk
   std::size_t recalled_bytes = 0;        // of states that came from it and were not used yet
-  TimePoint keep_after{};                // no copy to the store before
+  std::optional<PrefixCopy> copying;     // to the store
+  TimePoint keep_after{};                // no piece of a copy before
   cache::PrefixStoreCounts store_shown;  // what the probe was told of the store
   Group group{nullptr, 1};               // of the last step
   TimePoint slice_began{};               // of that group

@@ -123,9 +123,11 @@ void forget(TreeWorld& world) {
 
 void copy(TreeWorld& world) {
   const auto tokens_min = *rc::gen::inRange<std::size_t>(0, 10);
-  const auto out = world.tree.copy(kScratch, tokens_min, world.now);
+  const auto out = world.tree.copy(tokens_min, world.now);
   if (!out) return;
-  apply_moves(world, out->moves);
+  const auto middle = *rc::gen::inRange<std::size_t>(0, out->tokens.size() + 1);
+  apply_moves(world, world.tree.part(out->pin, 0, middle, kScratch));
+  apply_moves(world, world.tree.part(out->pin, middle, out->tokens.size(), kScratch));
   RC_ASSERT(out->tokens.size() >= tokens_min);
   RC_ASSERT(world.memory.holds(kScratch, out->space, out->tokens));
   RC_ASSERT(world.memory.matching(out->space, out->tokens) == out->tokens.size());

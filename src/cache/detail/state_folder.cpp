@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/large_pages.h"
+
 namespace cortex::cache {
 namespace {
 
@@ -163,7 +165,10 @@ Result<std::vector<std::byte>> StateFolder::read(const std::string& file, const 
   std::uint64_t file_bytes = 0;
   CORTEX_ASSIGN_OR_RETURN(const PrefixFileHead head, read_head(in.get(), file_bytes));
   if (head.key != key) return Status(Code::kDataLoss, "prefix file: of another prefix");
-  std::vector<std::byte> out(static_cast<std::size_t>(head.state_bytes));
+  std::vector<std::byte> out;
+  out.reserve(static_cast<std::size_t>(head.state_bytes));
+  prefer_large_pages(out.data(), out.capacity());
+  out.resize(static_cast<std::size_t>(head.state_bytes));
   CORTEX_RETURN_IF_ERROR(read_whole(in.get(), out));
   if (prefix_checksum(out) != head.state_checksum) {
     return Status(Code::kDataLoss, "prefix file: damaged");

@@ -84,11 +84,17 @@ void hold_prefix(SequenceState& state, LaneSequence& sequence);
 bool release_prefixes(SequenceState& state, TimePoint now);
 
 // keep.cpp
-// True when it did something and nobody waits: it may do more.
+// Copies to the store what would not outlive the process; beside streams, piece by piece. True when
+// it did something and nobody waits: it may do more.
 bool keep_prefix(SequenceState& state, TimePoint now);
+// The rest of what is being copied, at once: its cells are needed.
+void finish_copy(SequenceState& state, TimePoint now);
+// What would be lost next, whole.
 void keep_before_eviction(SequenceState& state, TimePoint now);
 // At the end: what is left, as far as the store's queue reaches.
 void keep_all_prefixes(SequenceState& state, TimePoint now);
+// What is being copied is not wanted any more.
+void give_up_copy(SequenceState& state);
 
 // compose.cpp: fills the state's step; false where nothing can run.
 [[nodiscard]] bool compose(SequenceState& state, TimePoint now);

@@ -110,8 +110,9 @@ bool nobody_inside(const SequenceState& state) {
   return nobody;
 }
 
-// Frees what stalled sequences have where that is what is missing.
-bool has_room(SequenceState& state, std::size_t cells) {
+// Frees what a copy and stalled sequences have where that is what is missing.
+bool has_room(SequenceState& state, std::size_t cells, TimePoint now) {
+  if (cells_available(state) < cells) finish_copy(state, now);
   if (cells_available(state) < cells) make_stalled_give_way(state, cells);
   return cells_available(state) >= cells;
 }
@@ -164,7 +165,8 @@ Entry start(SequenceState& state, Generation& generation, TimePoint now) {
     return Entry::kItsFlowHasEnough;
   }
   const std::size_t known = leader.order != 0 ? leader.tokens : held;
-  if (!alone && !has_room(state, input.prompt.size() - known + headroom)) return Entry::kNoRoom;
+  if (!alone && !has_room(state, input.prompt.size() - known + headroom, now))
+    return Entry::kNoRoom;
   auto sequence = first_sequence(state, generation);
   if (start_recalled(state, *sequence, known, alone, now)) {
     count_cached(state, *sequence);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cache/state_pieces.h"
 #include "scheduler/actions/actions.h"
 
 namespace cortex::scheduler::actions {
@@ -88,6 +89,29 @@ void give_up_late(SequenceState& state, Generation& generation, TimePoint now) {
   end_recall(state, generation);
 }
 
+// As the backend's, of all pieces that these tokens lie in. REQUIRES: so many cells are free.
+Status restore_pieces(SequenceState& state, backend::SequenceId id, const RecalledState& recalled) {
+  CORTEX_ASSIGN_OR_RETURN(const auto pieces, cache::pieces_of(*recalled.bytes));
+  std::size_t begin = 0;
+  for (const cache::StatePiece& piece : pieces) {
+    if (begin >= recalled.tokens) break;
+    const std::size_t end = begin + std::min(piece.tokens, recalled.cells - begin);
+    Status status = state.backend.restore(state.copy_id, piece.saved);
+    if (!status.ok()) {
+      state.backend.remove(id, 0, -1);
+      return status;
+    }
+    state.backend.share(
+        state.copy_id, id, static_cast<std::int32_t>(begin), static_cast<std::int32_t>(end)
+    );
+    state.backend.remove(state.copy_id, 0, -1);
+    begin = end;
+  }
+  if (begin >= recalled.tokens) return {};
+  state.backend.remove(id, 0, -1);
+  return invalid_argument("the state is of fewer tokens than it says");
+}
+
 }  // namespace
 
 bool recall(SequenceState& state, Generation& generation, TimePoint now) {
@@ -154,8 +178,7 @@ bool enter_recalled(
 ) {
   CHECK(sequence.id < 0 && !state.free_ids.empty(), "a sequence enters memory once");
   const backend::SequenceId id = state.free_ids.back();
-  const Status status = state.backend.restore(id, *recalled.bytes);
-  if (!status.ok()) {
+  if (!restore_pieces(state, id, recalled).ok()) {
     SequenceProbe::add(state.probe.restores_failed);
     return false;
   }

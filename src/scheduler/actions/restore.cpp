@@ -52,6 +52,7 @@ bool come_back(SequenceState& state, LaneSequence& sequence, TimePoint now) {
   if (state.free_ids.empty()) return false;
   const bool alone = !anybody_inside(state);
   const std::size_t most = sequence.tokens.size() + headroom_of(sequence);
+  if (cells_available(state) < most) finish_copy(state, now);
   if (cells_available(state) < most) make_stalled_give_way(state, most);
   if (!sequence.saved.empty()) {
     if (!alone && cells_available(state) < most) return false;

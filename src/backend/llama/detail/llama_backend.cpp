@@ -12,10 +12,10 @@
 
 #include "backend/llama/detail/adapter_check.h"
 #include "backend/llama/detail/gguf_head.h"
-#include "backend/llama/detail/large_pages.h"
 #include "backend/llama/detail/weight_facts.h"
 #include "backend/model_digest.h"
 #include "base/check.h"
+#include "base/large_pages.h"
 #include "base/log.h"
 
 namespace cortex::backend {

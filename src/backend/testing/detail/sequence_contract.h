@@ -245,6 +245,32 @@ TEST_P(SequenceContract, a_saved_state_goes_on_in_any_sequence) {
   }
 }
 
+TEST_P(SequenceContract, parts_of_a_sequence_are_saved_one_by_one_and_go_on_as_one) {
+  const Tokens prefix = tokens_of("to be or not to be that is");
+  const Tokens whole = joined(prefix, tokens_of(" the"));
+  const Logits expected = alone(whole);
+  const auto end = static_cast<std::int32_t>(prefix.size());
+  const std::int32_t middle = end / 2;
+  extend(0, prefix);
+  std::vector<std::vector<std::byte>> parts;
+  for (const auto& [from, to] : {std::pair(0, middle), std::pair(middle, end)}) {
+    backend_->share(0, 5, from, to);
+    auto saved = backend_->save(5);
+    ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+    parts.push_back(*std::move(saved));
+    backend_->remove(5, 0, -1);
+  }
+  backend_->remove(0, 0, -1);
+  extend(0, tokens_of("something else"));
+  for (const auto& [part, from, to] : {std::tuple(0, 0, middle), std::tuple(1, middle, end)}) {
+    const Status status = backend_->restore(5, parts[static_cast<std::size_t>(part)]);
+    ASSERT_TRUE(status.ok()) << status.to_string();
+    backend_->share(5, 3, from, to);
+    backend_->remove(5, 0, -1);
+  }
+  expect_alike(expected, extend(3, whole, prefix.size()));
+}
+
 TEST_P(SequenceContract, bytes_that_are_no_state_are_refused_and_leave_the_sequence_empty) {
   const Tokens tokens = tokens_of("one two three");
   const Logits expected = alone(tokens);

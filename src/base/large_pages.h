@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace cortex::backend {
+namespace cortex {
 
 // Asks the system for large pages under a block that is written for the first time next. Small ones
 // come one by one, and for a block of many megabytes that takes several times as long as to write
@@ -11,4 +11,4 @@ namespace cortex::backend {
 // Thread-safe.
 void prefer_large_pages(void* block, std::size_t bytes);
 
-}  // namespace cortex::backend
+}  // namespace cortex

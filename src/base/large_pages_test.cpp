@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/llama/detail/large_pages.h"
+#include "base/large_pages.h"
 
 #include <sys/mman.h>
 
@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cortex::backend {
+namespace cortex {
 namespace {
 
 constexpr std::size_t kMegabyte = 1U << 20;
@@ -58,4 +58,4 @@ TEST_F(LargePages, are_not_asked_for_where_none_fits) {
 }
 
 }  // namespace
-}  // namespace cortex::backend
+}  // namespace cortex

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/llama/detail/large_pages.h"
+#include "base/large_pages.h"
 
 #include <sys/mman.h>
 
 #include <cerrno>
 #include <memory>
 
-namespace cortex::backend {
+namespace cortex {
 namespace {
 
 constexpr std::size_t kLargePage = 2U << 20;  // of x86-64, and of arm64 with pages of 4 KiB
@@ -20,4 +20,4 @@ void prefer_large_pages(void* block, std::size_t bytes) {
   errno = error;
 }
 
-}  // namespace cortex::backend
+}  // namespace cortex

@@ -45,9 +45,10 @@ void Ledger::see(RepositorySnapshot snapshot) {
 
 void Ledger::see_model(const std::string& name, std::optional<ModelFolder> folder) {
   Model& model = touch(name);
-  // What an alias needs stays, also when nothing else of the model is there.
-  if (!folder && model.folder && model.folder->stored && pins_.contains(name)) {
+  // What an alias needs stays, also when nothing else of the model is there. next() knows it.
+  if (!folder && model.folder && model.folder->stored) {
     model.folder->versions.clear();
+    model.folder->fault = {};
   } else {
     model.folder = std::move(folder);
   }
@@ -70,16 +71,18 @@ void Ledger::unwant(const std::string& name) {
 }
 
 void Ledger::pin(const std::string& name, std::set<std::int64_t> versions) {
-  const auto found = models_.find(name);
-  if (found != models_.end()) touch(name);
-  if (!versions.empty()) {
+  if (models_.contains(name)) touch(name);
+  if (versions.empty()) {
+    pins_.erase(name);
+  } else {
     pins_[name] = std::move(versions);
-    return;
   }
-  pins_.erase(name);
-  if (found == models_.end()) return;
-  std::optional<ModelFolder>& folder = found->second.folder;
-  if (folder && folder->stored && folder->fault.ok() && folder->versions.empty()) folder.reset();
+}
+
+void Ledger::forget_folder_that_went(const std::string& name, Model& model) const {
+  const std::optional<ModelFolder>& folder = model.folder;
+  if (!folder || !folder->stored || !folder->fault.ok() || !folder->versions.empty()) return;
+  if (!pins_.contains(name)) model.folder.reset();
 }
 
 bool Ledger::is_stored(const std::string& name) const {
@@ -171,6 +174,7 @@ LedgerPlan Ledger::next() {
   LedgerPlan plan;
   for (const std::string& name : std::exchange(unplanned_, {})) {
     Model& model = models_.at(name);
+    forget_folder_that_went(name, model);
     plan_model(name, model, plan);
     model.asked = false;
     if (!model.folder && !model.wanted && model.held.empty()) models_.erase(name);

@@ -196,5 +196,17 @@ TEST(Ledger, keeps_a_pinned_version_without_its_folder_until_it_is_pinned_no_mor
   EXPECT_FALSE(ledger.knows("m"));
 }
 
+// An alias may be pointed to a version while its folder goes.
+TEST(Ledger, keeps_what_is_pinned_between_the_end_of_its_folder_and_the_next_plan) {
+  Ledger ledger(false);
+  ledger.see_model("m", stored_folder({1, 2}));
+  const auto loads = ledger.next().loads;
+  for (const LoadOrder& order : loads) ledger.loaded(order.id);
+  ledger.see_model("m", std::nullopt);
+  ledger.pin("m", {1});
+  EXPECT_THAT(ledger.next().retire, ElementsAre(loads[1].id));
+  EXPECT_THAT(ledger.ready("m"), ElementsAre(loads[0].id));
+}
+
 }  // namespace
 }  // namespace cortex::registry

@@ -96,9 +96,10 @@ class Client:
                 return message, before
             before.append(message)
 
-    def closed(self):
-        """The code that the server closes with."""
+    def closed(self, send=lambda _: None):
+        """The code that the server closes with, be it while `send(socket)` still goes on."""
         with pytest.raises(ConnectionClosed) as end:
+            send(self.socket)
             while True:
                 self.socket.recv(timeout=WAIT_S)
         return end.value.rcvd.code if end.value.rcvd else None
@@ -223,8 +224,7 @@ def test_ids_and_numbers_of_generations_are_bounded(server):
 )
 def test_what_is_no_message_ends_the_socket(server, send, code):
     with Client(server) as client:
-        send(client.socket)
-        assert client.closed() == code
+        assert client.closed(send) == code
 
 
 def handshake(server):

@@ -578,23 +578,29 @@ TEST(SequenceCore, who_asks_rarely_does_not_wait_behind_a_flood) {
   for (const auto& client : flood) client->stream->cancel();
 }
 
-// Keeps so many of each key's requests waiting or running for a while, and counts its tokens.
-std::map<std::string, double> tokens_under_load(
-    SequenceDriver& driver, const std::map<std::string, double>& weights, std::size_t prompt
+struct KeyLoad {
+  double weight = 1;
+  std::size_t prompt = 30;
+};
+
+// Keeps so many of each key's requests waiting or running for a while, and counts what those that
+// ended were given, as the queue counts.
+std::map<std::string, double> given_under_load(
+    SequenceDriver& driver, const std::map<std::string, KeyLoad>& loads
 ) {
   std::map<std::string, std::vector<std::shared_ptr<SequenceClient>>> clients;
-  std::map<std::string, double> tokens;
+  std::map<std::string, double> given;
   std::uint64_t number = 0;
   for (int step = 0; step < 2000; ++step) {
-    for (const auto& [key, weight] : weights) {
+    for (const auto& [key, load] : loads) {
       auto& own = clients[key];
-      std::erase_if(own, [&](const auto& client) {
-        if (client->ended) tokens[key] += static_cast<double>(client->tokens.size());
+      std::erase_if(own, [&, prompt = load.prompt](const auto& client) {
+        if (client->ended) given[key] += static_cast<double>(prompt + 2 * client->tokens.size());
         return client->ended;
       });
       while (own.size() < 20) {
-        auto request = sequence_request(prompt_of(prompt, ++number), 20, key);
-        request->principal.weight = weight;
+        auto request = sequence_request(prompt_of(load.prompt, ++number), 20, key);
+        request->principal.weight = load.weight;
         own.push_back(driver.ask(request));
       }
     }
@@ -603,7 +609,7 @@ std::map<std::string, double> tokens_under_load(
   for (auto& [key, own] : clients) {
     for (const auto& client : own) client->stream->cancel();
   }
-  return tokens;
+  return given;
 }
 
 TEST(SequenceCore, keys_that_always_ask_get_tokens_by_their_weights) {
@@ -611,8 +617,39 @@ TEST(SequenceCore, keys_that_always_ask_get_tokens_by_their_weights) {
     SequenceDriver driver(
         Keys{{"step_us", "5000"}, {"row_us", row_us}, {"cells", "2000"}}, running_at_most(16)
     );
-    auto tokens = tokens_under_load(driver, {{"heavy", 3}, {"light", 1}}, 30);
-    EXPECT_NEAR(tokens["heavy"] / tokens["light"], 3, 0.4) << "rows of " << row_us << " us";
+    auto given = given_under_load(driver, {{"heavy", {3, 30}}, {"light", {1, 30}}});
+    EXPECT_NEAR(given["heavy"] / given["light"], 3, 0.4) << "rows of " << row_us << " us";
+  }
+}
+
+TEST(SequenceCore, keys_get_tokens_by_their_weights_whatever_their_prompts_and_places) {
+  for (const std::size_t places : {4, 8}) {
+    SequenceDriver driver(
+        Keys{{"step_us", "1000"}, {"row_us", "1000"}, {"cells", "2000"}}, running_at_most(places)
+    );
+    auto given = given_under_load(
+        driver, {{"heavy", {3, 120}}, {"long", {1, 134}}, {"middle", {2, 50}}, {"short", {1, 11}}}
+    );
+    EXPECT_NEAR(given["heavy"] / given["short"], 3, 0.5) << places << " places";
+    EXPECT_NEAR(given["middle"] / given["short"], 2, 0.4) << places << " places";
+    EXPECT_NEAR(given["long"] / given["short"], 1, 0.3) << places << " places";
+  }
+}
+
+TEST(SequenceCore, whoever_is_ahead_waits_for_no_key_that_stands_still) {
+  SequenceDriver driver(Keys{}, running_at_most(4));
+  std::vector<std::shared_ptr<SequenceClient>> slow;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    auto request = sequence_request(prompt_of(20, i), 200, "slow");
+    request->principal.weight = 100;
+    slow.push_back(driver.ask(request));
+    slow.back()->reads = false;
+  }
+  driver.run();
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    const auto quick = driver.ask(sequence_request(prompt_of(20, 100 + i), 20, "quick"));
+    driver.run();
+    EXPECT_TRUE(quick->ended) << i;
   }
 }
 

@@ -54,6 +54,12 @@ double weight_of_all(const StepView& view, const RowsByFlow& flows) {
   return sum;
 }
 
+// Those that have nothing more to do than their rows.
+RowsByFlow without_prompts(const StepView& view, RowsByFlow flows) {
+  for (const StepReader& reader : view.readers) flows.erase(reader.flow);
+  return flows;
+}
+
 // What the flow with the least to do, for its weight, would take alone; for a weight of 1.
 double least_alone(const StepView& view, const RowsByFlow& flows, const StepCost& cost) {
   double least = 0;
@@ -128,7 +134,8 @@ void StepPolicy::add_decoders(const StepView& view, const StepCost& cost, StepPl
       view.readers.empty() ? view.rows_max : std::max<std::size_t>(view.rows_max - 1, 1);
   double time_max = seconds(Duration::max());
   if (flows.size() > 1) {
-    const double least = least_alone(view, flows, cost);
+    const auto content = without_prompts(view, flows);
+    const double least = least_alone(view, content.empty() ? flows : content, cost);
     time_max = (weight_of_all(view, flows) - kOwnPrompts * weight_of_readers(view, flows)) * least;
   }
   StepShape base;
@@ -177,18 +184,19 @@ void StepPolicy::add_chunks(const StepView& view, const StepCost& cost, StepPlan
   base.switched = false;
   const Duration quiet = cost.estimate(base);
   const auto flows = rows_by_flow(view);
-  // A flow that decodes beside others takes its prompts' time from its own share.
-  const double flow_time_max =
-      flows.size() > 1 ? weight_of_all(view, flows) * least_alone(view, flows, cost) : 0;
+  const double time_wanted = seconds(quiet) * share_now(share(quiet), cost);
+  // A flow that decodes beside others that only decode takes its prompts' time from its own share.
+  const auto content = without_prompts(view, flows);
+  const bool shares = flows.size() > 1 && !content.empty();
+  const double own_time = weight_of_all(view, flows) * least_alone(view, content, cost);
   std::size_t room = view.rows_max - std::min(view.rows_max, plan.shape.decode_rows);
   for (std::size_t i = 0; i < view.readers.size() && room > 0; ++i) {
     const StepReader& reader = view.readers[i];
     std::size_t tokens = std::min(room, reader.remaining);
     if (reader.chunk_max > 0) tokens = std::min(tokens, reader.chunk_max);
     if (!plan.decoders.empty()) {
-      const bool from_own = flow_time_max > 0 && flows.contains(reader.flow);
-      const double time_max =
-          from_own ? flow_time_max : seconds(quiet) * share_now(share(quiet), cost);
+      const bool from_own = shares && flows.contains(reader.flow);
+      const double time_max = from_own ? std::min(own_time, time_wanted) : time_wanted;
       const bool is_short = reader.position + reader.remaining <= kShortPrompt;
       const double stretched =
           from_own || !is_short ? time_max : seconds(quiet) * share_now(kShareMax, cost);

@@ -64,10 +64,11 @@ struct StepPlan {
 //
 // Decodes of several flows share a step's time by their weights: a row is taken of each, then as
 // the weights have it, until the step costs as much as all flows would take alone one after the
-// other if each had no more to do, for its weight, than the one that has least. Where rows come
-// cheap that is all of them; where each costs its full time, a flow of many streams gets no more
-// than one of few, for its weight. A flow that reads prompts beside its streams, among other flows'
-// streams, takes both from its own share. Pure.
+// other if each had no more to do, for its weight, than the one that has least; one with a prompt
+// to read always has more. Where rows come cheap that is all of them; where each costs its full
+// time, a flow of many streams gets no more than one of few, for its weight. A flow that reads
+// prompts beside its streams, among flows that only have streams, takes both from its own share.
+// Pure.
 class StepPolicy {
  public:
   static constexpr std::size_t kChunkMin = 16;

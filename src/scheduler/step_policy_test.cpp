@@ -183,6 +183,28 @@ TEST_F(StepPolicyTest, takes_the_prompts_of_a_heavy_flow_from_its_own_larger_sha
   EXPECT_GE(chunk_tokens(plan()), equal);
 }
 
+TEST_F(StepPolicyTest, lets_a_heavy_flow_with_one_stream_read_for_its_weight) {
+  learn(100, 1'000);
+  decoders_ = {{0, 0}, {0, 1}, {0, 2}};
+  readers_ = {{0, 400, 0, 0}};
+  weights_ = {3, 1, 1};
+  EXPECT_EQ(chunk_tokens(plan()), 2u) << "three rows for it, one for each of the others";
+  weights_ = {30, 1, 1};
+  EXPECT_GT(chunk_tokens(plan()), 2u);
+  EXPECT_LE(stretch(plan()), 2.15) << "however heavy it is, the others' streams flow";
+}
+
+TEST_F(StepPolicyTest, takes_no_prompt_from_its_flows_share_where_all_flows_read) {
+  learn(100, 1'000);
+  decoders_.assign(4, {0, 0});
+  decoders_.insert(decoders_.end(), 4, {0, 1});
+  readers_ = {{0, 400, 0, 0}};
+  const std::size_t from_own = chunk_tokens(plan());
+  readers_.push_back({0, 400, 1, 0});
+  EXPECT_GT(chunk_tokens(plan()), from_own);
+  EXPECT_LE(stretch(plan()), 2.15);
+}
+
 TEST_F(StepPolicyTest, runs_all_flows_rows_where_rows_are_cheap) {
   learn(50'000, 10);
   decoders_.assign(15, {0, 0});

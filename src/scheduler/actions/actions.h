@@ -96,8 +96,23 @@ void keep_all_prefixes(SequenceState& state, TimePoint now);
 // What is being copied is not wanted any more.
 void give_up_copy(SequenceState& state);
 
-// compose.cpp: fills the state's step; false where nothing can run.
+// compose.cpp
+// Fills the state's step; false where nothing can run.
 [[nodiscard]] bool compose(SequenceState& state, TimePoint now);
+// Whose prompt is read first, the lesser: in its level who has least inside for its weight, was
+// given least, has least left to read. The prompt of somebody who asks one at a time is not read
+// behind those of a flood.
+struct ReadingTurn {
+  std::size_t level = 0;
+  double inside = 0;
+  double given = 0;
+  std::size_t pending = 0;
+  auto operator<=>(const ReadingTurn&) const = default;
+};
+// With `pending` tokens of its prompt left. REQUIRES: its flow has places.
+[[nodiscard]] ReadingTurn reading_turn(
+    const SequenceState& state, const Generation& generation, std::size_t pending
+);
 
 // foretell.cpp
 // Makes the draft of a sequence that decodes, where it has none for its last token, from what it

@@ -117,15 +117,18 @@ bool has_room(SequenceState& state, std::size_t cells, TimePoint now) {
   return cells_available(state) >= cells;
 }
 
-// Prompts that would be read before this many tokens fill the next steps: whoever else waits is
-// better off in the queue, where it is still to be decided who is next.
-bool reads_enough(const SequenceState& state, std::size_t tokens) {
+// Prompts that would be read before this one's many tokens fill the next steps: it is better off in
+// the queue, where it is still to be decided who is next.
+bool reads_enough(const SequenceState& state, const Generation& generation, std::size_t tokens) {
+  const ReadingTurn turn = reading_turn(state, generation, tokens);
   std::size_t unread = 0;
   bool decodes = false;
   state.each_sequence([&](const LaneSequence& sequence) {
     if (!sequence.inside() || sequence.generation->stalled) return;
     decodes = decodes || sequence.decodes();
-    if (!sequence.decodes() && sequence.pending() <= tokens) unread += sequence.pending();
+    if (sequence.decodes()) return;
+    const std::size_t pending = sequence.pending();
+    if (reading_turn(state, *sequence.generation, pending) <= turn) unread += pending;
   });
   const std::size_t step = decodes ? state.last_prompt_rows : state.backend.model().step_rows_max;
   return unread > 0 && unread >= kStepsRead * step;
@@ -161,7 +164,8 @@ Entry start(SequenceState& state, Generation& generation, TimePoint now) {
   const std::size_t held = held_by_tree(state, generation);
   const Leader leader = find_leader(state, generation, held);
   const bool has_some = state.slots_by_flow.contains(generation.flow);
-  if (has_some && leader.order == 0 && reads_enough(state, input.prompt.size() - held)) {
+  if (has_some && leader.order == 0 &&
+      reads_enough(state, generation, input.prompt.size() - held)) {
     return Entry::kItsFlowHasEnough;
   }
   const std::size_t known = leader.order != 0 ? leader.tokens : held;
@@ -241,16 +245,38 @@ bool outside_goes_first(const SequenceState& state, std::size_t level) {
   return first;
 }
 
-// True when somebody came in.
+bool goes_on(const SequenceState& state, const std::string& flow) {
+  bool does = false;
+  state.each_sequence([&](const LaneSequence& sequence) {
+    const Generation& generation = *sequence.generation;
+    does = does || (generation.flow == flow && !generation.stalled);
+  });
+  return does;
+}
+
+// What its flow will have been given, by weight, with its prompt.
+double given_with(const SequenceState& state, const Generation& generation) {
+  const auto prompt = static_cast<double>(generation.input().prompt.size());
+  return state.queue.given(generation.flow) + prompt / generation.request->principal.weight;
+}
+
+// True when somebody came in. Whose flow has enough for now lets others of its level pass, but for
+// those who were given more already: a place that is kept for who has none is not for who is ahead.
 bool admit_one(SequenceState& state, TimePoint now) {
+  const Generation* passed = nullptr;
   for (const std::uint64_t ticket : state.queue.heads()) {
     Generation& generation = *state.waiting.at(ticket);
     if (outside_goes_first(state, generation.level)) return false;
+    const bool is_ahead = passed != nullptr && passed->level == generation.level &&
+                          state.queue.given(generation.flow) > given_with(state, *passed);
+    if (is_ahead) return false;
     const Entry entry = enter(state, generation, now);
     if (entry == Entry::kNoRoom) return false;
-    if (entry == Entry::kItsFlowHasEnough) continue;
-    count_in(state, ticket, now);
-    return true;
+    if (entry == Entry::kIn) {
+      count_in(state, ticket, now);
+      return true;
+    }
+    if (goes_on(state, generation.flow)) passed = &generation;
   }
   return false;
 }

@@ -61,24 +61,14 @@ struct Candidates {
   std::vector<double> weights;  // theirs
 };
 
-// What its flow has inside, by weight.
-double share_inside(const SequenceState& state, const Generation& generation) {
-  return static_cast<double>(state.slots_by_flow.at(generation.flow)) /
-         generation.request->principal.weight;
-}
-
-// In its level, who has least inside goes first: the prompt of somebody who asks one at a time is
-// not read behind those of a flood.
 void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& reading) {
   const bool oldest_first = state.steps % kOldestEvery == 0;
-  const auto place = [&](const LaneSequence* sequence) {
-    const Generation& generation = *sequence->generation;
-    const double inside = oldest_first ? 0 : share_inside(state, generation);
-    const double given = oldest_first ? 0 : state.queue.given(generation.flow);
-    const std::size_t last = oldest_first ? sequence->order : sequence->pending();
-    return std::tuple(generation.level, inside, given, last);
+  const auto turn_of = [&](const LaneSequence* sequence) {
+    ReadingTurn turn = reading_turn(state, *sequence->generation, sequence->pending());
+    if (oldest_first) turn = {.level = turn.level, .pending = sequence->order};
+    return turn;
   };
-  std::ranges::stable_sort(reading, {}, place);
+  std::ranges::stable_sort(reading, {}, turn_of);
 }
 
 std::size_t flow_number(Candidates& candidates, const Generation& generation) {
@@ -200,6 +190,18 @@ void fill_step(SequenceState& state, const Candidates& candidates, const StepPla
 }
 
 }  // namespace
+
+ReadingTurn reading_turn(
+    const SequenceState& state, const Generation& generation, std::size_t pending
+) {
+  const auto places = static_cast<double>(state.slots_by_flow.at(generation.flow));
+  return {
+      .level = generation.level,
+      .inside = places / generation.request->principal.weight,
+      .given = state.queue.given(generation.flow),
+      .pending = pending,
+  };
+}
 
 bool compose(SequenceState& state, TimePoint now) {
   for (;;) {

@@ -676,6 +676,25 @@ TEST(SequenceCore, a_higher_class_overtakes_whoever_waits) {
   EXPECT_TRUE(std::all_of(normal.begin(), normal.end(), ended)) << "who is nice stays behind";
 }
 
+TEST(SequenceCore, a_prompt_that_came_in_is_read_whatever_higher_classes_ask) {
+  SequenceDriver driver(Keys{{"step_rows_max", "1"}, {"row_us", "1000"}}, running_at_most(4));
+  auto low = sequence_request(prompt_of(10, 1), 1, "low");
+  low->principal.priority_class = PriorityClass::kBackground;
+  const auto waiting = driver.ask(low);
+  ASSERT_TRUE(driver.step());
+  std::vector<std::shared_ptr<SequenceClient>> high;
+  for (std::uint64_t steps = 0; steps < 1000; ++steps) {
+    std::erase_if(high, [](const auto& client) { return client->ended; });
+    while (high.size() < 4) {
+      auto request = sequence_request(prompt_of(40, 100 + steps * 4 + high.size()), 1, "high");
+      request->principal.priority_class = PriorityClass::kHigh;
+      high.push_back(driver.ask(request));
+    }
+    ASSERT_TRUE(driver.step());
+  }
+  EXPECT_TRUE(waiting->ended);
+}
+
 TEST(SequenceCore, gives_everything_back_when_it_closes) {
   SequenceDriver driver(Keys{}, running_at_most(2));
   std::vector<std::shared_ptr<SequenceClient>> clients;

@@ -14,8 +14,10 @@ using Group = SequenceState::Group;
 // A change of adapter may cost a sixteenth of the time that the adapter then has.
 constexpr int kSwitchesPerSlice = 16;
 constexpr Duration kSliceMax = std::chrono::milliseconds(250);
-// Every so many steps the prompt that came first is read first, however short the others are.
+// Every so many steps the prompt of its level that came first is read first, however short the
+// others are; and more rarely of all levels, as the queue does it.
 constexpr std::uint64_t kOldestEvery = 4;
+constexpr std::uint64_t kOldestOfAllEvery = FairQueue::kPassedOverMax;
 // Logits of prompts take a row of the vocabulary each.
 constexpr std::size_t kLogprobRowsMax = 32;
 
@@ -63,9 +65,11 @@ struct Candidates {
 
 void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& reading) {
   const bool oldest_first = state.steps % kOldestEvery == 0;
+  const bool of_all = state.steps % kOldestOfAllEvery == 0;
   const auto turn_of = [&](const LaneSequence* sequence) {
     ReadingTurn turn = reading_turn(state, *sequence->generation, sequence->pending());
     if (oldest_first) turn = {.level = turn.level, .pending = sequence->order};
+    if (of_all) turn.level = 0;
     return turn;
   };
   std::ranges::stable_sort(reading, {}, turn_of);

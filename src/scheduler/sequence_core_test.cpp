@@ -623,7 +623,7 @@ TEST(SequenceCore, keys_that_always_ask_get_tokens_by_their_weights) {
 }
 
 TEST(SequenceCore, keys_get_tokens_by_their_weights_whatever_their_prompts_and_places) {
-  for (const std::size_t places : {4, 8}) {
+  for (const std::size_t places : {4U, 8U}) {
     SequenceDriver driver(
         Keys{{"step_us", "1000"}, {"row_us", "1000"}, {"cells", "2000"}}, running_at_most(places)
     );

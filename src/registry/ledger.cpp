@@ -82,7 +82,10 @@ void Ledger::pin(const std::string& name, std::set<std::int64_t> versions) {
 void Ledger::forget_folder_that_went(const std::string& name, Model& model) const {
   const std::optional<ModelFolder>& folder = model.folder;
   if (!folder || !folder->stored || !folder->fault.ok() || !folder->versions.empty()) return;
-  if (!pins_.contains(name)) model.folder.reset();
+  const bool loads = std::ranges::any_of(model.held, [](const Held& held) {
+    return held.machine.state() == VersionState::kLoading;
+  });
+  if (!pins_.contains(name) && !loads) model.folder.reset();
 }
 
 bool Ledger::is_stored(const std::string& name) const {

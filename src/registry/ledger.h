@@ -110,7 +110,7 @@ class Ledger {
   [[nodiscard]] bool is_wanted(const Model& model) const;
   [[nodiscard]] std::vector<Edition> wanted_editions(const std::string& name, const Model& model)
       const;
-  // A stored model without folders is kept for its pins alone.
+  // A stored model without folders is kept for its pins, and for what loads: an alias may need it.
   void forget_folder_that_went(const std::string& name, Model& model) const;
   void add_pinned(const std::string& name, const Model& model, std::vector<Edition>& wanted) const;
   void plan_model(const std::string& name, Model& model, LedgerPlan& plan);

@@ -208,5 +208,22 @@ TEST(Ledger, keeps_what_is_pinned_between_the_end_of_its_folder_and_the_next_pla
   EXPECT_THAT(ledger.ready("m"), ElementsAre(loads[0].id));
 }
 
+TEST(Ledger, keeps_what_is_pinned_when_its_load_ends_after_its_folder_went) {
+  Ledger ledger(false);
+  ledger.see_model("m", stored_folder({1}));
+  const auto loads = ledger.next().loads;
+  ledger.see_model("m", std::nullopt);
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  ledger.loaded(loads[0].id);
+  ledger.pin("m", {1});
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  EXPECT_THAT(ledger.ready("m"), ElementsAre(loads[0].id));
+  ledger.pin("m", {});
+  EXPECT_THAT(ledger.next().retire, ElementsAre(loads[0].id));
+  ledger.released(loads[0].id);
+  EXPECT_THAT(ledger.next().retire, IsEmpty());
+  EXPECT_FALSE(ledger.knows("m"));
+}
+
 }  // namespace
 }  // namespace cortex::registry

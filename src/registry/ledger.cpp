@@ -188,7 +188,10 @@ LedgerPlan Ledger::next() {
 void Ledger::plan_model(const std::string& name, Model& model, LedgerPlan& plan) {
   std::vector<HeldEdition> held;
   for (const Held& h : model.held) held.push_back({h.edition, h.machine.state()});
-  for (const Action& action : next_actions(wanted_editions(name, model), held)) {
+  const std::vector<Edition> wanted = wanted_editions(name, model);
+  // How many stored versions are kept is the store's to say: there only one stays without it.
+  const bool stored = model.folder && model.folder->stored;
+  for (const Action& action : next_actions(wanted, held, stored ? 1 : wanted.size())) {
     const auto is_meant = [&](const Held& h, VersionState state) {
       return h.edition == action.edition && h.machine.state() == state;
     };

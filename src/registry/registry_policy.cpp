@@ -10,6 +10,7 @@ namespace {
 struct View {
   std::span<const Edition> wanted;
   std::span<const HeldEdition> held;
+  std::size_t stay_max;
 
   [[nodiscard]] bool is_wanted(const Edition& edition) const {
     return std::find(wanted.begin(), wanted.end(), edition) != wanted.end();
@@ -36,20 +37,25 @@ struct View {
     for (const Edition& other : wanted) {
       if (other.version == edition.version) return is_held(other, VersionState::kReady);
     }
-    const bool all_settled =
-        std::all_of(wanted.begin(), wanted.end(), [&](const Edition& w) { return settled(w); });
-    return all_settled && std::any_of(wanted.begin(), wanted.end(), [&](const Edition& w) {
-             return is_held(w, VersionState::kReady);
-           });
+    if (!std::ranges::all_of(wanted, [&](const Edition& w) { return settled(w); })) return false;
+    const auto is_ready = [&](const Edition& w) { return is_held(w, VersionState::kReady); };
+    return std::ranges::any_of(wanted, is_ready) || newer_ones(edition) >= stay_max;
+  }
+
+  // That are ready, and not wanted either.
+  [[nodiscard]] std::size_t newer_ones(const Edition& edition) const {
+    return static_cast<std::size_t>(std::ranges::count_if(held, [&](const HeldEdition& h) {
+      return h.state == VersionState::kReady && h.edition > edition && !is_wanted(h.edition);
+    }));
   }
 };
 
 }  // namespace
 
 std::vector<Action> next_actions(
-    std::span<const Edition> wanted, std::span<const HeldEdition> held
+    std::span<const Edition> wanted, std::span<const HeldEdition> held, std::size_t stay_max
 ) {
-  const View view{wanted, held};
+  const View view{wanted, held, stay_max};
   std::vector<Action> actions;
   for (const Edition& edition : wanted) {
     if (!view.settled(edition) && !view.version_loads(edition.version)) {

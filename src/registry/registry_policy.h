@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -42,16 +43,15 @@ struct Action {
 // What to do next for one model, so that what is held becomes what is wanted without a moment in
 // which nothing serves:
 //  - a wanted edition that is not held loads, beside whatever serves; only one edition of a version
-//  loads at a time;
+//    loads at a time;
 //  - an edition that is not wanted retires once the one that takes its place is ready: the wanted
-//  edition of the same
-//    version, or else any, when nothing wanted is still to come. If all that is wanted failed, the
-//    old one stays;
+//    edition of the same version, or else any, when nothing wanted is still to come. If all that is
+//    wanted failed, the newest old ones stay, `stay_max` of them;
 //  - with nothing wanted everything ready retires;
 //  - a failed edition is left alone while it is wanted (quarantine), and forgotten after.
 // Loads come first, in the order of the versions. Pure: the same view gives the same actions.
 [[nodiscard]] std::vector<Action> next_actions(
-    std::span<const Edition> wanted, std::span<const HeldEdition> held
+    std::span<const Edition> wanted, std::span<const HeldEdition> held, std::size_t stay_max
 );
 
 // Those of `versions` (ascending) that the configuration's version policy serves, ascending.

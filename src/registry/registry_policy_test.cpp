@@ -25,6 +25,7 @@ struct Row {
   std::vector<Edition> wanted;
   std::vector<HeldEdition> held;
   std::vector<Action> actions;
+  std::size_t stay_max = 1;
 };
 
 Action load(std::int64_t version, std::uint64_t fingerprint = 0) {
@@ -40,7 +41,9 @@ Action forget(std::int64_t version, std::uint64_t fingerprint = 0) {
 class RegistryPolicyTable : public testing::TestWithParam<Row> {};
 
 TEST_P(RegistryPolicyTable, gives_the_actions_of_the_row) {
-  EXPECT_EQ(next_actions(GetParam().wanted, GetParam().held), GetParam().actions);
+  EXPECT_EQ(
+      next_actions(GetParam().wanted, GetParam().held, GetParam().stay_max), GetParam().actions
+  );
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -64,6 +67,15 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"keeps_the_old_one_when_the_new_one_failed",
             {{2, 0}},
             {{{1, 0}, kReady}, {{2, 0}, kFailed}},
+            {}},
+        Row{"keeps_only_the_newest_of_the_old_ones_when_the_new_one_failed",
+            {{4, 0}},
+            {{{1, 0}, kReady}, {{2, 0}, kReady}, {{3, 0}, kReady}, {{4, 0}, kFailed}},
+            {retire(1)},
+            2},
+        Row{"keeps_the_old_ones_while_the_new_one_loads",
+            {{3, 0}},
+            {{{1, 0}, kReady}, {{2, 0}, kReady}, {{3, 0}, kLoading}},
             {}},
         Row{"waits_for_all_that_is_wanted",
             {{2, 0}, {3, 0}},

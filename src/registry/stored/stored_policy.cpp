@@ -22,6 +22,7 @@ class Planning {
     for (std::size_t i = 0; i < newest; ++i) {
       hold_if_room(view_.versions[view_.versions.size() - 1 - i]);
     }
+    for (auto it = view_.ready.rbegin(); it != view_.ready.rend(); ++it) hold_if_room(*it);
     return std::move(plan_);
   }
 

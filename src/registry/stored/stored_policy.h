@@ -31,7 +31,8 @@ struct StoredPlan {
 //     not count, so that a swap may take one version more for its time;
 //  2. what an alias points to, the newest first, as long as there is room: an alias for which there
 //     is none goes on serving what it serves;
-//  3. the newest; what the aliases served before, so that going back takes no load; other new ones.
+//  3. the newest; what the aliases served before, so that going back takes no load; other new ones;
+//     where all of these failed, what is in memory.
 // A version that failed is held, so that its failure is remembered, and does not count: another one
 // takes its place in memory. Pure.
 [[nodiscard]] StoredPlan plan_stored(const StoredView& view);

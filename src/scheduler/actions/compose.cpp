@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "scheduler/actions/actions.h"

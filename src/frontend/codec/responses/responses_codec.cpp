@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/responses/responses_codec.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <span>
 #include <string_view>
 #include <utility>
 
-#include "base/check.h"
 #include "base/json_text.h"
 #include "frontend/codec/detail/request_fields.h"
 #include "frontend/codec/openai/openai_error.h"
@@ -80,21 +76,6 @@ void name_items(std::vector<Item>& items, const std::string& stem) {
 }
 
 }  // namespace
-
-std::string random_stem() {
-  std::array<unsigned char, 16> raw{};
-  CHECK(
-      ::getrandom(raw.data(), raw.size(), 0) == static_cast<ssize_t>(raw.size()),
-      "the system gives random bytes"
-  );
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const unsigned char byte : raw) {
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 15]);
-  }
-  return out;
-}
 
 ResponsesCodec::ResponsesCodec(Submit submit, ResponsesOptions options)
     : submit_(std::move(submit)), options_(std::move(options)) {}

@@ -13,14 +13,12 @@
 #include "frontend/codec/responses/response_book.h"
 #include "frontend/codec/responses/responses_request.h"
 #include "frontend/http/exchange.h"
+#include "frontend/random_stem.h"
 
 namespace cortex::frontend::responses {
 
 // Bytes of the items that a conversation has already.
 inline constexpr std::size_t kConversationBytesMax = 4UL * 1024 * 1024;
-
-// 32 random hexadecimal digits.
-[[nodiscard]] std::string random_stem();
 
 struct ResponsesOptions {
   ResponseBook* book = nullptr;  // outlives the codec; null: nothing is kept

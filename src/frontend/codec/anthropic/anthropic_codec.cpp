@@ -80,7 +80,8 @@ Result<HttpReply> counted_answer(ResponsePart&& part, const std::shared_ptr<Resp
 
 }  // namespace
 
-AnthropicCodec::AnthropicCodec(Submit submit) : submit_(std::move(submit)) {}
+AnthropicCodec::AnthropicCodec(Submit submit, AnthropicOptions options)
+    : submit_(std::move(submit)), options_(std::move(options)) {}
 
 Api AnthropicCodec::make_api() {
   Api api;
@@ -116,7 +117,7 @@ void AnthropicCodec::messages(const std::shared_ptr<Exchange>& exchange) const {
   if (!call.ok()) return exchange->fail(call.status());
   Result<ModelReference> reference = ModelReference::parse(call->model);
   if (!reference.ok()) return exchange->fail(reference.status());
-  MessagePlan plan{"msg_" + http.id, std::move(call->model)};
+  MessagePlan plan{"msg_" + options_.draw(), std::move(call->model)};
   std::shared_ptr<Request> request = request_from(http);
   request->model = std::move(*reference);
   request->input = std::move(call->input);

@@ -179,7 +179,8 @@ TEST(MessagesRequest, refuses_messages_that_are_none_with_their_place) {
 struct Played {
   std::vector<GenerationOutput> parts;
   Status end;
-  AnthropicCodec codec{submit()};
+  int drawn = 0;
+  AnthropicCodec codec{submit(), {[this] { return "r" + std::to_string(++drawn); }}};
   Api api = codec.make_api();
 
   Submit submit() {
@@ -199,7 +200,7 @@ struct Played {
 
   std::shared_ptr<FakeExchange> ask(std::string_view fields) {
     HttpRequest http;
-    http.id = "r1";
+    http.id = "sent";
     http.body = body_of(body_with(fields));
     return call(api, Method::kPost, "/v1/messages", std::move(http));
   }
@@ -231,6 +232,13 @@ TEST(Messages, answers_whole) {
       R"("stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":3,)"
       R"("cache_creation_input_tokens":0,"cache_read_input_tokens":4,"output_tokens":5}})"
   );
+}
+
+TEST(Messages, two_of_one_request_id_have_ids_of_their_own) {
+  Played model;
+  model.parts = everything();
+  EXPECT_NE(model.ask("")->bytes().find(R"("id":"msg_r1")"), std::string::npos);
+  EXPECT_NE(model.ask("")->bytes().find(R"("id":"msg_r2")"), std::string::npos);
 }
 
 std::string event(std::string_view type, std::string_view rest = "") {

@@ -27,7 +27,7 @@ HttpFault fault_of(const RouteMatch& match, const HttpRequest& request) {
     case RouteMatch::Kind::kFound:
       break;
   }
-  return {404, not_found("no such path: " + request.path)};
+  return {404, not_found("no such path: " + request.path).with_reason("unknown_url")};
 }
 
 std::optional<HttpFault> authorize(
@@ -104,6 +104,15 @@ Admission Gate::admit(HttpRequest& request, const RequestHead& head) const {
     admission.fault = read_deadline(request);
   }
   if (!admission.fault) admission.route = match.route;
+  return admission;
+}
+
+Admission Gate::refuse(const HttpRequest& request, const RequestHead& head, HttpFault fault) const {
+  const RouteMatch match = routes_.match(request.method, head.raw_path);
+  Admission admission;
+  admission.api = match.api;
+  admission.pattern = match.pattern;
+  admission.fault = std::move(fault);
   return admission;
 }
 

@@ -37,6 +37,12 @@ class Gate {
   // request.deadline.
   [[nodiscard]] Admission admit(HttpRequest& request, const RequestHead& head) const;
 
+  // Of a request whose header is at fault: as far as it was read, the path says whose shape the
+  // error takes.
+  [[nodiscard]] Admission refuse(
+      const HttpRequest& request, const RequestHead& head, HttpFault fault
+  ) const;
+
  private:
   [[nodiscard]] Admission answer_options(const HttpRequest& request, const RequestHead& head) const;
 

@@ -178,8 +178,10 @@ void Connection::answer_unserved() {
 
 // A fault of the reader: where the next request begins is not known, so this is the last answer.
 void Connection::refuse(const HttpFault& fault) {
-  if (reader_.request().arrival == TimePoint()) {
-    reader_.request().arrival = loop_->server().clock->now();
+  HttpRequest& request = reader_.request();
+  if (request.arrival == TimePoint()) {
+    request.arrival = loop_->server().clock->now();
+    admission_ = port_->gate.refuse(request, reader_.head(), fault);
   }
   close_after_ = true;
   const bool has_method = reader_.phase() != RequestReader::Phase::kHeader;

@@ -158,7 +158,6 @@ RequestReader::Event RequestReader::header_too_long() {
 }
 
 RequestReader::Event RequestReader::on_head(std::size_t size) {
-  head_ = RequestHead();
   if (auto fault = parse_head(waiting().substr(0, size), request_, head_)) {
     return refuse(std::move(*fault));
   }
@@ -308,6 +307,7 @@ RequestReader::Event RequestReader::refuse(HttpFault fault) {
 void RequestReader::next() {
   request_ = HttpRequest();
   request_.body = empty_body();
+  head_ = RequestHead();
   scanned_ = line_ = lines_ = blank_lines_ = 0;
   wire_bytes_ = 0;
   state_ = State::kSeekingHead;

@@ -274,6 +274,23 @@ TEST(HttpServer, unknown_paths_and_methods_answer_in_the_shape_of_their_api) {
   EXPECT_EQ(method.header("allow"), "GET, HEAD, OPTIONS");
 }
 
+TEST(HttpServer, a_header_at_fault_is_answered_in_the_shape_of_its_path) {
+  TestServer server;
+  const auto refused = [&](const std::string& path) {
+    TestClient client(server.port());
+    client.send(get(path == "/nowhere" ? "/hello" : "/nowhere"));  // what came before says nothing
+    (void)client.read_answer();
+    client.send(post(path, "body", "Content-Encoding: br\r\n"));
+    const auto answer = client.read_answer();
+    EXPECT_EQ(answer.status, 415);
+    return answer.body;
+  };
+  EXPECT_EQ(refused("/hello"), R"({"text":"Content-Encoding must be gzip, deflate or identity"})");
+  EXPECT_EQ(
+      refused("/nowhere"), R"({"error":"Content-Encoding must be gzip, deflate or identity"})"
+  );
+}
+
 TEST(HttpServer, http_1_0_closes_unless_it_asks_to_stay) {
   TestServer server;
   TestClient client(server.port());

@@ -19,7 +19,7 @@ std::string_view quota_type(const Status& status) {
   return requests ? "requests" : "";
 }
 
-// What is not found here is always a model: other paths belong to no route.
+// What is not found is a model, unless a reason says what else it is.
 std::string_view error_code(const Status& status) {
   if (!status.reason().empty() && quota_type(status).empty()) return status.reason();
   if (status.code() == Code::kNotFound) return "model_not_found";
@@ -28,7 +28,7 @@ std::string_view error_code(const Status& status) {
 
 std::string_view error_param(const Status& status) {
   if (!status.field().empty()) return status.field();
-  return status.code() == Code::kNotFound ? "model" : "";
+  return status.code() == Code::kNotFound && status.reason().empty() ? "model" : "";
 }
 
 }  // namespace

@@ -243,7 +243,7 @@ void OpenAiCodec::chat(const ExchangePtr& exchange) const {
   Result<GenerationCall> call = read_chat(http.body->text());
   if (!call.ok()) return exchange->fail(call.status());
   GenerationPlan plan = plan_of(*call, options_);
-  plan.id = "chatcmpl-" + http.id;
+  plan.id = "chatcmpl-" + options_.draw();
   Result<Requests> requests = requests_of(http, *call);
   if (!requests.ok()) return exchange->fail(requests.status());
   if (call->stream) {
@@ -265,7 +265,7 @@ void OpenAiCodec::generate(const ExchangePtr& exchange, const std::string& id) c
   Result<GenerationCall> call = read_chat(http.body->text());
   if (!call.ok()) return exchange->fail(call.status());
   GenerationPlan plan = plan_of(*call, options_);
-  plan.id = "chatcmpl-" + http.id;
+  plan.id = "chatcmpl-" + options_.draw();
   Result<Requests> requests = requests_of(http, *call);
   if (!requests.ok()) return exchange->fail(requests.status());
   submit_streamed(
@@ -278,7 +278,7 @@ void OpenAiCodec::completion(const ExchangePtr& exchange) const {
   Result<GenerationCall> call = read_completion(http.body->text());
   if (!call.ok()) return exchange->fail(call.status());
   GenerationPlan plan = plan_of(*call, options_);
-  plan.id = "cmpl-" + http.id;
+  plan.id = "cmpl-" + options_.draw();
   Result<Requests> requests = requests_of(http, *call);
   if (!requests.ok()) return exchange->fail(requests.status());
   if (call->stream) {

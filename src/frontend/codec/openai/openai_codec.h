@@ -11,6 +11,7 @@
 #include "frontend/codec/model_catalog.h"
 #include "frontend/codec/openai/stream_socket.h"
 #include "frontend/http/exchange.h"
+#include "frontend/random_stem.h"
 
 namespace cortex::frontend::openai {
 
@@ -19,6 +20,7 @@ struct OpenAiOptions {
   std::string fingerprint = "fp_cortex";  // `system_fingerprint` of answers
   std::function<std::int64_t()> now = unix_milliseconds;  // what `created` of answers says
   StreamSocketOptions sockets = {};
+  std::function<std::string()> draw = random_stem;  // what ids of answers are made of
 };
 
 // OpenAI's API: chat and text completions, embeddings and models; and chats over a WebSocket.

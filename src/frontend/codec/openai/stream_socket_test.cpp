@@ -53,6 +53,7 @@ class StreamSocketTest : public ::testing::Test {
     options.sockets.ping_interval = std::chrono::seconds(1);
     options.sockets.idle_timeout = std::chrono::seconds(3);
     options.sockets.records = &records_;
+    options.draw = [] { return "a1b2"; };
     codec_ = std::make_unique<OpenAiCodec>(ModelCatalog(), submit(), std::move(options));
     api_ = codec_->make_api();
     exchange_ = testing::call(api_, Method::kGet, "/v1/stream", std::move(request));
@@ -132,7 +133,7 @@ TEST_F(StreamSocketTest, several_generations_stream_side_by_side) {
   EXPECT_TRUE(inside_[0]->write(text_part("y")));
   auto said = heard();
   ASSERT_EQ(said.size(), 4u) << "a role and a text of each";
-  EXPECT_THAT(said[0], HasSubstr(R"({"type":"delta","id":"b","chunk":{"id":"chatcmpl-r1-2",)"));
+  EXPECT_THAT(said[0], HasSubstr(R"({"type":"delta","id":"b","chunk":{"id":"chatcmpl-a1b2",)"));
   EXPECT_THAT(said[1], HasSubstr(R"("delta":{"content":"x"})"));
   EXPECT_THAT(said[3], HasSubstr(R"("delta":{"content":"y"})"));
   Timings timings;

@@ -32,10 +32,18 @@ struct PlayedModel {
   std::vector<std::shared_ptr<const Request>> asked;
   std::vector<GenerationOutput> parts;
   Status end;
-  OpenAiCodec codec{ModelCatalog(), submit(), {0, "fp_test", [] { return 1'700'000'000'123; }}};
+  OpenAiCodec codec{ModelCatalog(), submit(), options()};
   Api api = codec.make_api();
 
   void plays(std::vector<GenerationOutput> what) { parts = std::move(what); }
+
+  static OpenAiOptions options() {
+    OpenAiOptions out;
+    out.fingerprint = "fp_test";
+    out.now = [] { return std::int64_t{1'700'000'000'123}; };
+    out.draw = [] { return "r1"; };
+    return out;
+  }
 
   Submit submit() {
     return [this](

@@ -50,7 +50,17 @@ struct Conversation {
   std::string tool_name;  // with kNamed
   bool parallel_tool_calls = true;
   std::string template_arguments;  // JSON object for the chat template; empty: none
+  // Whether the answer goes on with the last message (true: it may be, see below) or is one of its
+  // own. Empty: it goes on wherever it may.
+  std::optional<bool> continue_last{};
 };
+
+// Whether an answer may go on with the last message: one of the assistant's with text and no call.
+[[nodiscard]] inline bool may_continue(const Conversation& conversation) {
+  if (conversation.messages.empty()) return false;
+  const Message& last = conversation.messages.back();
+  return last.role == Role::kAssistant && last.tool_calls.empty() && !last.content.empty();
+}
 
 // A text to go on with, as it is.
 struct Prompt {

@@ -108,6 +108,17 @@ TEST(ConversationText, an_assistant_s_last_words_are_gone_on_with) {
   const auto input = template_input(conversation, kAll);
   EXPECT_TRUE(input.continue_last);
   EXPECT_FALSE(input.add_generation_prompt);
+  conversation.continue_last = false;
+  EXPECT_FALSE(template_input(conversation, kAll).continue_last);
+  EXPECT_TRUE(template_input(conversation, kAll).add_generation_prompt);
+}
+
+TEST(ConversationText, calls_that_a_template_does_not_know_are_not_gone_on_with) {
+  auto conversation = asked();
+  auto call = message(Role::kAssistant, "");
+  call.tool_calls = {{"c1", "add", "{}"}};
+  conversation.messages.push_back(call);
+  EXPECT_FALSE(template_input(conversation, {false, false, true, false}).continue_last);
 }
 
 }  // namespace

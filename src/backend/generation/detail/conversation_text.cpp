@@ -169,8 +169,7 @@ text::TemplateInput template_input(
   if (!tools.empty() && knows.tools) out.tools = tools_json(tools);
   out.arguments = conversation.template_arguments;
   out.now = unix_milliseconds() / 1000;
-  const bool goes_on = !messages.empty() && messages.back().role == Role::kAssistant &&
-                       messages.back().tool_calls.empty() && !messages.back().content.empty();
+  const bool goes_on = may_continue(conversation) && conversation.continue_last.value_or(true);
   out.continue_last = goes_on;
   out.add_generation_prompt = !goes_on;
   return out;

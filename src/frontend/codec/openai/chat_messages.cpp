@@ -39,10 +39,8 @@ Status read_part_field(
 }
 
 Status add_part(ondemand::value value, const std::string& where, std::string& content) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(where, "an object with a 'type'");
   Part part;
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value field) {
+  CORTEX_RETURN_IF_ERROR(for_each_given(value, where, [&](std::string_view key, auto field) {
     return read_part_field(key, field, where, part);
   }));
   if (part.type != "text" && part.type != "refusal") {
@@ -66,6 +64,7 @@ Status read_content(ondemand::value value, const std::string& where, std::string
   if (type == ondemand::json_type::string) return read_text(value, where, content);
   ondemand::array array;
   if (value.get_array().get(array)) return field_error(where, "a string or a list of parts");
+  content.clear();
   std::size_t count = 0;
   return for_each_element(array, [&](ondemand::value part) -> Status {
     if (count >= kContentPartsMax) {
@@ -88,9 +87,7 @@ Status read_arguments(ondemand::value value, const std::string& where, std::stri
 }
 
 Status read_called_function(ondemand::value value, const std::string& where, ToolCall& call) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(where, "an object");
-  return for_each_field(object, [&](std::string_view key, ondemand::value field) -> Status {
+  return for_each_given(value, where, [&](std::string_view key, ondemand::value field) -> Status {
     if (key == "name") return read_text(field, where + ".name", call.name);
     if (key == "arguments") return read_arguments(field, where + ".arguments", call.arguments);
     return skip_value(field);
@@ -98,11 +95,10 @@ Status read_called_function(ondemand::value value, const std::string& where, Too
 }
 
 Status add_call(ondemand::value value, const std::string& where, Message& message) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(where, "an object");
   ToolCall& call = message.tool_calls.emplace_back();
-  CORTEX_RETURN_IF_ERROR(for_each_field(
-      object,
+  CORTEX_RETURN_IF_ERROR(for_each_given(
+      value,
+      where,
       [&](std::string_view key, ondemand::value field) -> Status {
         if (key == "id") return read_text(field, where + ".id", call.id);
         if (key == "function") return read_called_function(field, where + ".function", call);
@@ -128,6 +124,7 @@ Status read_calls(ondemand::value value, const std::string& where, Message& mess
 struct ReadMessage {
   Message message;
   std::string role;
+  std::string refusal;
   bool content = false;
 };
 
@@ -144,9 +141,6 @@ Status read_role(const std::string& where, ReadMessage& read) {
 Status read_message_field(
     std::string_view key, ondemand::value value, const std::string& where, ReadMessage& read
 ) {
-  bool null = false;
-  if (const auto error = value.is_null().get(null)) return malformed_json(error);
-  if (null) return {};
   Message& message = read.message;
   const std::string name = where + "." + std::string(key);
   if (key == "role") return read_text(value, name, read.role);
@@ -157,6 +151,7 @@ Status read_message_field(
   if (key == "reasoning_content" || key == "reasoning") {
     return read_text(value, name, message.reasoning);
   }
+  if (key == "refusal") return read_text(value, name, read.refusal);
   if (key == "tool_calls") return read_calls(value, name, message);
   if (key == "tool_call_id") return read_text(value, name, message.tool_call_id);
   if (key == "name") return read_text(value, name, message.name);
@@ -164,17 +159,19 @@ Status read_message_field(
   return skip_value(value);
 }
 
-// OpenAI's own servers give the texts of a refusal in a field of its own; it is no content here.
+// OpenAI's own servers give a refusal in a field of its own, without content: it was the answer.
 Status add_message(ondemand::value value, const std::string& where, Conversation& conversation) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(where, "an object");
   ReadMessage read;
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value field) {
+  CORTEX_RETURN_IF_ERROR(for_each_given(value, where, [&](std::string_view key, auto field) {
     Status status = read_message_field(key, field, where, read);
     if (status.ok() || !status.field().empty()) return status;
     return status.with_field(where + "." + std::string(key));
   }));
   CORTEX_RETURN_IF_ERROR(read_role(where, read));
+  if (!read.content && !read.refusal.empty()) {
+    read.content = true;
+    read.message.content = std::move(read.refusal);
+  }
   const bool may_be_empty = read.message.role == Role::kAssistant &&
                             (!read.message.tool_calls.empty() || !read.message.reasoning.empty());
   if (!read.content && !may_be_empty) return missing_field(where + ".content");
@@ -197,6 +194,38 @@ Status read_messages(ondemand::value value, std::string_view name, GenerationDra
   }));
   if (conversation.messages.empty()) return field_error(name, "a list of at least one message");
   return {};
+}
+
+Status read_add_generation_prompt(
+    ondemand::value value, std::string_view name, GenerationDraft& draft
+) {
+  return read_bool(value, name, draft.generation_prompt.emplace());
+}
+
+Status read_continue_final_message(
+    ondemand::value value, std::string_view name, GenerationDraft& draft
+) {
+  return read_bool(value, name, draft.continue_last.emplace());
+}
+
+Status settle_last_message(GenerationDraft& draft) {
+  std::optional<bool>& goes_on = draft.conversation.continue_last;
+  goes_on = draft.continue_last;
+  if (draft.generation_prompt) {
+    if (goes_on == draft.generation_prompt) {
+      return invalid_argument(
+                 "'add_generation_prompt' and 'continue_final_message' contradict each other"
+      )
+          .with_field("continue_final_message");
+    }
+    goes_on = !*draft.generation_prompt;
+  }
+  if (!goes_on.value_or(false) || may_continue(draft.conversation)) return {};
+  return invalid_argument(
+             "only a last message of the assistant's, with text and without calls, can be gone on "
+             "with"
+  )
+      .with_field(draft.continue_last ? "continue_final_message" : "add_generation_prompt");
 }
 
 }  // namespace cortex::frontend::openai

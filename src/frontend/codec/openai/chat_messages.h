@@ -13,4 +13,16 @@ namespace cortex::frontend::openai {
     simdjson::ondemand::value value, std::string_view name, GenerationDraft& draft
 );
 
+// Two words for one choice: `continue_final_message` goes on with the last message, with
+// `add_generation_prompt` the answer is one of its own. settle_last_message() brings them into the
+// conversation; kInvalidArgument where they contradict each other or the last message cannot be
+// gone on with. REQUIRES: the messages are read.
+[[nodiscard]] Status read_add_generation_prompt(
+    simdjson::ondemand::value value, std::string_view name, GenerationDraft& draft
+);
+[[nodiscard]] Status read_continue_final_message(
+    simdjson::ondemand::value value, std::string_view name, GenerationDraft& draft
+);
+[[nodiscard]] Status settle_last_message(GenerationDraft& draft);
+
 }  // namespace cortex::frontend::openai

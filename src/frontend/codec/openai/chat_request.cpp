@@ -50,13 +50,13 @@ constexpr GenerationField kChatFields[] = {
     {"top_logprobs", read_top_logprobs},
     {"chat_template_kwargs", read_template_arguments},
     {"reasoning_effort", read_reasoning_effort},
+    {"add_generation_prompt", read_add_generation_prompt},
+    {"continue_final_message", read_continue_final_message},
 };
 
 constexpr IdleField kChatIdle[] = {
     {"verbosity", R"("medium")"},
     {"modalities", R"(["text"]|[ "text" ])"},
-    {"add_generation_prompt", "true"},
-    {"continue_final_message", "false"},
     {"add_special_tokens", "false"},
     {"echo", "false"},
     {"include_reasoning", "true"},
@@ -89,6 +89,7 @@ Status settle_chat(GenerationDraft& draft) {
         .with_field("top_logprobs");
   }
   CORTEX_RETURN_IF_ERROR(check_tool_choice(draft.conversation));
+  CORTEX_RETURN_IF_ERROR(settle_last_message(draft));
   GenerationInput& input = draft.call.inputs.front();
   if (draft.logprobs) input.top_logprobs = draft.alternatives.value_or(0);
   draft.conversation.template_arguments = template_arguments(draft);

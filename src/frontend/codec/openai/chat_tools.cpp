@@ -27,9 +27,6 @@ Status read_parameters(ondemand::value value, const std::string& where, Tool& to
 Status read_function_field(
     std::string_view key, ondemand::value value, const std::string& where, Tool& tool
 ) {
-  bool null = false;
-  if (const auto error = value.is_null().get(null)) return malformed_json(error);
-  if (null) return {};
   const std::string name = where + "." + std::string(key);
   if (key == "name") return read_text(value, name, tool.name);
   if (key == "description") return read_text(value, name, tool.description);
@@ -39,9 +36,7 @@ Status read_function_field(
 }
 
 Status read_function(ondemand::value value, const std::string& where, Tool& tool) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(where, "an object");
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value field) {
+  CORTEX_RETURN_IF_ERROR(for_each_given(value, where, [&](std::string_view key, auto field) {
     return read_function_field(key, field, where, tool);
   }));
   if (is_tool_name(tool.name, kToolNameMax)) return {};
@@ -52,13 +47,12 @@ Status read_function(ondemand::value value, const std::string& where, Tool& tool
 }
 
 Status add_tool(ondemand::value value, const std::string& where, Conversation& conversation) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(where, "an object");
   Tool tool;
   std::string type;
   bool function = false;
-  CORTEX_RETURN_IF_ERROR(for_each_field(
-      object,
+  CORTEX_RETURN_IF_ERROR(for_each_given(
+      value,
+      where,
       [&](std::string_view key, ondemand::value field) -> Status {
         if (key == "type") return read_text(field, where + ".type", type);
         if (key != "function") return skip_value(field);

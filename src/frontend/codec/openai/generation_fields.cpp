@@ -179,13 +179,9 @@ Status read_stream_option(std::string_view key, ondemand::value value, Generatio
 }
 
 Status read_stream_options(ondemand::value value, std::string_view name, GenerationDraft& draft) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(name, "an object");
   draft.stream_options = true;
-  return for_each_field(object, [&](std::string_view key, ondemand::value option) -> Status {
-    bool null = false;
-    if (const auto error = option.is_null().get(null)) return malformed_json(error);
-    return null ? Status() : read_stream_option(key, option, draft);
+  return for_each_given(value, name, [&](std::string_view key, ondemand::value option) {
+    return read_stream_option(key, option, draft);
   });
 }
 

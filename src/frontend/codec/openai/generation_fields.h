@@ -26,6 +26,8 @@ struct GenerationDraft {
   bool logprobs = false;                         // of a chat
   bool echo = false;                             // of a completion
   bool stream_options = false;
+  std::optional<bool> generation_prompt;  // `add_generation_prompt`
+  std::optional<bool> continue_last;      // `continue_final_message`
   std::string template_arguments;
   std::string reasoning_effort;
 

@@ -241,6 +241,13 @@ OutputFormat format_with(std::string_view fields) { return chat_input(fields).fo
 TEST(ChatRequest, reads_what_the_answer_must_look_like) {
   using Kind = OutputFormat::Kind;
   EXPECT_EQ(format_with(R"(,"response_format":{"type":"text"})").kind, Kind::kText);
+  EXPECT_EQ(
+      format_with(R"(,"response_format":{"type":"text","json_schema":null})").kind, Kind::kText
+  );
+  EXPECT_EQ(
+      format_with(R"(,"response_format":{"type":"json_object","schema":null})").kind,
+      Kind::kJsonObject
+  );
   EXPECT_EQ(format_with(R"(,"response_format":{"type":"json_object"})").kind, Kind::kJsonObject);
   const auto named = format_with(
       R"(,"response_format":{"json_schema":{"name":"x","strict":true,"schema":{"type": "object"}},"type":"json_schema"})"
@@ -440,6 +447,49 @@ TEST(ChatRequest, reads_a_conversation) {
   EXPECT_EQ(read.messages[3].tool_call_id, "c1");
   EXPECT_EQ(read.messages[3].content, "42");
   EXPECT_EQ(read.messages[4].role, Role::kDeveloper);
+}
+
+TEST(ChatRequest, takes_back_messages_as_clients_give_them) {
+  const Conversation read =
+      with_messages(R"([{"role":"user","content":[{"type":"text","text":"hi","refusal":null}]},)"
+                    R"({"role":"assistant","content":null,"refusal":"no","tool_calls":null},)"
+                    R"({"role":"assistant","content":"well","refusal":"no"}])");
+  ASSERT_EQ(read.messages.size(), 3U);
+  EXPECT_EQ(read.messages[0].content, "hi");
+  EXPECT_EQ(read.messages[1].content, "no");
+  EXPECT_EQ(read.messages[2].content, "well");
+}
+
+TEST(ChatRequest, the_answer_goes_on_with_the_last_message_where_that_is_asked_for) {
+  const auto asks = [](std::string_view fields, std::string_view last) {
+    return R"({"model":"m","messages":[{"role":"user","content":"hi"},)" + std::string(last) + "]" +
+           std::string(fields) + "}";
+  };
+  constexpr std::string_view kSaid = R"({"role":"assistant","content":"Well,"})";
+  const auto goes_on = [&](std::string_view fields) {
+    return conversation(asks(fields, kSaid)).continue_last;
+  };
+  EXPECT_EQ(goes_on(""), std::nullopt);
+  EXPECT_EQ(goes_on(R"(,"continue_final_message":true)"), true);
+  EXPECT_EQ(goes_on(R"(,"continue_final_message":false)"), false);
+  EXPECT_EQ(goes_on(R"(,"add_generation_prompt":true)"), false);
+  EXPECT_EQ(goes_on(R"(,"add_generation_prompt":false)"), true);
+  EXPECT_EQ(goes_on(R"(,"continue_final_message":true,"add_generation_prompt":false)"), true);
+  const auto wrong = [&](std::string_view fields, std::string_view last) {
+    return chat_fault(asks(fields, last)).field();
+  };
+  for (const auto* const both : {"true", "false"}) {
+    const std::string fields =
+        ",\"continue_final_message\":" + std::string(both) + ",\"add_generation_prompt\":" + both;
+    EXPECT_EQ(wrong(fields, kSaid), "continue_final_message");
+  }
+  constexpr std::string_view kAsked = R"({"role":"user","content":"Well,"})";
+  constexpr std::string_view kCalls =
+      R"({"role":"assistant","content":"a","tool_calls":[{"function":{"name":"f"}}]})";
+  for (const std::string_view last : {kAsked, kCalls}) {
+    EXPECT_EQ(wrong(R"(,"continue_final_message":true)", last), "continue_final_message");
+    EXPECT_EQ(wrong(R"(,"add_generation_prompt":false)", last), "add_generation_prompt");
+  }
 }
 
 TEST(ChatRequest, media_are_refused_by_place_and_name) {

@@ -82,9 +82,7 @@ struct ResponseFormat {
 
 Status read_named_schema(ondemand::value value, ResponseFormat& out) {
   constexpr std::string_view kName = "response_format.json_schema";
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(kName, "an object");
-  return for_each_field(object, [&](std::string_view key, ondemand::value field) -> Status {
+  return for_each_given(value, kName, [&](std::string_view key, ondemand::value field) -> Status {
     if (key != "schema") return skip_value(field);  // name, description, strict
     out.has_schema = true;
     return read_schema(field, "response_format.json_schema.schema", out.schema);
@@ -102,10 +100,8 @@ Status read_response_field(std::string_view key, ondemand::value value, Response
 }  // namespace
 
 Status read_response_format(ondemand::value value, std::string_view name, GenerationDraft& draft) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(name, "an object");
   ResponseFormat read;
-  CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value field) {
+  CORTEX_RETURN_IF_ERROR(for_each_given(value, name, [&](std::string_view key, auto field) {
     return read_response_field(key, field, read);
   }));
   if (read.type == "text") return {};
@@ -127,12 +123,7 @@ Status read_response_format(ondemand::value value, std::string_view name, Genera
 Status read_structured_outputs(
     ondemand::value value, std::string_view name, GenerationDraft& draft
 ) {
-  ondemand::object object;
-  if (value.get_object().get(object)) return field_error(name, "an object");
-  return for_each_field(object, [&](std::string_view key, ondemand::value field) -> Status {
-    bool null = false;
-    if (const auto error = field.is_null().get(null)) return malformed_json(error);
-    if (null) return {};
+  return for_each_given(value, name, [&](std::string_view key, ondemand::value field) -> Status {
     const std::string inner = std::string(name) + "." + std::string(key);
     OutputFormat& format = format_of(draft);
     if (key == "disable_any_whitespace" || key == "disable_fallback") return skip_value(field);

@@ -61,7 +61,7 @@ constexpr Schema kGenerationSchemas[] = {
       "content":{"oneOf":[{"type":"string"},{"type":"null"},
         {"type":"array","items":{"type":"object","required":["type","text"],"properties":{
           "type":{"const":"text"},"text":{"type":"string"}}}}]},
-      "reasoning_content":{"type":"string"},"name":{"type":"string"},"tool_call_id":{"type":"string"},
+      "reasoning_content":{"type":"string"},"refusal":{"oneOf":[{"type":"string"},{"type":"null"}]},"name":{"type":"string"},"tool_call_id":{"type":"string"},
       "tool_calls":{"type":"array","items":{"$ref":"#/components/schemas/ToolCall"}}}})"),
     json_schema(
         "ChatCompletionRequest",
@@ -77,7 +77,8 @@ constexpr Schema kGenerationSchemas[] = {
         "properties":{"type":{"const":"function"},"function":{"type":"object","required":["name"],
           "properties":{"name":{"type":"string"}}}}}]},
       "parallel_tool_calls":{"type":"boolean"},"reasoning_effort":{"type":"string"},
-      "chat_template_kwargs":{"type":"object"}}}]})"
+      "chat_template_kwargs":{"type":"object"},"continue_final_message":{"type":"boolean"},
+      "add_generation_prompt":{"type":"boolean"}}}]})"
     ),
     json_schema(
         "CompletionRequest",

@@ -69,12 +69,12 @@ Status read_parse_special(ondemand::value value, std::string_view name, Draft&) 
   return read_only(value, name, true, "text like a special token is that token");
 }
 
-Status read_generation_prompt(ondemand::value value, std::string_view name, Draft&) {
-  return read_only(value, name, true, "counted is what an answer would follow");
+Status read_generation_prompt(ondemand::value value, std::string_view name, Draft& draft) {
+  return openai::read_add_generation_prompt(value, name, draft.chat);
 }
 
-Status read_continue(ondemand::value value, std::string_view name, Draft&) {
-  return read_only(value, name, false, "an answer is a message of its own");
+Status read_continue(ondemand::value value, std::string_view name, Draft& draft) {
+  return openai::read_continue_final_message(value, name, draft.chat);
 }
 
 Status read_template_arguments(ondemand::value value, std::string_view name, Draft& draft) {
@@ -146,6 +146,7 @@ Status settle_input(Draft& draft, TokenizeCall& call) {
   if (draft.special.value_or(false)) {
     return unsupported_field("add_special_tokens", "the chat template writes them");
   }
+  CORTEX_RETURN_IF_ERROR(openai::settle_last_message(draft.chat));
   conversation.template_arguments = std::move(draft.template_arguments);
   call.input.prompt = std::move(conversation);
   return {};

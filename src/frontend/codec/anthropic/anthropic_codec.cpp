@@ -86,7 +86,9 @@ AnthropicCodec::AnthropicCodec(Submit submit, AnthropicOptions options)
 Api AnthropicCodec::make_api() {
   Api api;
   api.name = "anthropic";
-  api.error_body = [](int, const Status& status) { return error_text(status); };
+  api.error_body = [](int http_status, const Status& status) {
+    return error_text(status, http_status);
+  };
   api.error_schema = "AnthropicError";
   api.schemas = kMessageSchemas;
   Route& route = api.routes.emplace_back();

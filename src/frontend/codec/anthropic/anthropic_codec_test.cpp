@@ -337,6 +337,10 @@ TEST(Messages, errors_are_anthropics) {
       model.api.error_body(400, invalid_argument("x")).find("invalid_request_error"),
       std::string::npos
   );
+  EXPECT_EQ(
+      model.api.error_body(413, invalid_argument("x")),
+      R"({"type":"error","error":{"type":"request_too_large","message":"x"}})"
+  );
   EXPECT_NE(model.api.error_body(500, internal("x")).find("api_error"), std::string::npos);
   GenerationOutput said;
   said.text = "a";

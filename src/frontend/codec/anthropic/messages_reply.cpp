@@ -14,7 +14,9 @@
 namespace cortex::frontend::anthropic {
 namespace {
 
-std::string_view error_type(Code code) {
+std::string_view error_type(Code code, int http_status) {
+  constexpr int kContentTooLarge = 413;
+  if (http_status == kContentTooLarge) return "request_too_large";
   switch (code) {
     case Code::kUnauthenticated:
       return "authentication_error";
@@ -313,9 +315,9 @@ std::unique_ptr<PartCollector> message_collector(MessagePlan plan) {
   return std::make_unique<WholeMessage>(std::move(plan));
 }
 
-std::string error_text(const Status& status) {
+std::string error_text(const Status& status, int http_status) {
   std::string out = R"({"type":"error","error":{"type":")";
-  out.append(error_type(status.code())).append(R"(","message":)");
+  out.append(error_type(status.code(), http_status)).append(R"(","message":)");
   append_json_string(out, status.text());
   return out.append("}}");
 }

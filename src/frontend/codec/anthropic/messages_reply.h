@@ -20,7 +20,8 @@ struct MessagePlan {
 [[nodiscard]] std::unique_ptr<PartCollector> message_collector(MessagePlan plan);
 
 // {"type":"error","error":{"type":…,"message":…}}: the body of an error, and the event that ends a
-// stream.
-[[nodiscard]] std::string error_text(const Status& status);
+// stream, which has no HTTP status of its own (0). The status says more than the code where a body
+// was too large.
+[[nodiscard]] std::string error_text(const Status& status, int http_status = 0);
 
 }  // namespace cortex::frontend::anthropic

@@ -21,7 +21,8 @@ constexpr Schema kMessageSchemas[] = {
     {"AnthropicContent", "application/json", false, R"({"oneOf":[{"type":"string"},{"type":"array",
       "items":{"type":"object","required":["type"],"properties":{
         "type":{"enum":["text","thinking","redacted_thinking","tool_use","tool_result"]},
-        "text":{"type":"string"},"thinking":{"type":"string"},"id":{"type":"string"},"name":{"type":"string"},
+        "text":{"type":"string"},"thinking":{"type":"string"},"signature":{"type":"string"},
+        "data":{"type":"string"},"id":{"type":"string"},"name":{"type":"string"},
         "input":{"type":"object"},"tool_use_id":{"type":"string"},
         "content":{"description":"Of a result: a text, or blocks of type text.",
           "type":["string","array"]}}}}]})"},

@@ -159,9 +159,7 @@ TEST(MessagesRequest, refuses_messages_that_are_none_with_their_place) {
       {R"([{"role":"user","content":[{"type":"image","source":{}}]}])", "messages[0].content[0]"},
       {R"([{"role":"user","content":[{"type":"tool_use","name":"f"}]}])", "messages[0].content[0]"},
       {R"([{"role":"user","content":[{"text":"f"}]}])", "messages[0].content[0].type"},
-      {R"([{"role":"user","content":[{"type":"tool_result"}]}])",
-       "messages[0].content[0].tool_use_id"},
-      {R"([{"role":"assistant","content":[{"type":"tool_use","name":"f","input":[]}]}])",
+      {R"([{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":[]}]}])",
        "messages[0].content[0].input"},
   };
   for (const auto& [list, field] : wrong) {
@@ -173,6 +171,41 @@ TEST(MessagesRequest, refuses_messages_that_are_none_with_their_place) {
   for (const auto* const none : {"", "[]", "{", R"({"model":"m"}})"}) {
     EXPECT_NE(fault(none).text(), "") << none;
   }
+}
+
+TEST(MessagesRequest, every_block_has_the_fields_of_its_type) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {R"({"type":"text"})", "text"},
+      {R"({"type":"text","text":null})", "text"},
+      {R"({"type":"text","thinking":"abc"})", "text"},
+      {R"({"type":"thinking","signature":""})", "thinking"},
+      {R"({"type":"thinking","text":"abc","signature":""})", "thinking"},
+      {R"({"type":"thinking","thinking":"abc"})", "signature"},
+      {R"({"type":"redacted_thinking"})", "data"},
+      {R"({"type":"tool_use","name":"f","input":{}})", "id"},
+      {R"({"type":"tool_use","tool_use_id":"t","name":"f","input":{}})", "id"},
+      {R"({"type":"tool_use","id":"","name":"f","input":{}})", "id"},
+      {R"({"type":"tool_use","id":"t","input":{}})", "name"},
+      {R"({"type":"tool_use","id":"t","name":"f"})", "input"},
+  };
+  const auto place = [](const std::string& role, const std::string& block) {
+    const std::string list = R"([{"role":")" + role + R"(","content":[)" + block + "]}]";
+    return fault(body_of_messages(list)).field();
+  };
+  for (const auto& [block, field] : wrong) {
+    EXPECT_EQ(place("assistant", block), "messages[0].content[0]." + field) << block;
+  }
+  EXPECT_EQ(
+      place("user", R"({"type":"tool_result","id":"t"})"), "messages[0].content[0].tool_use_id"
+  );
+  EXPECT_EQ(
+      place("user", R"({"type":"tool_result","tool_use_id":"t","content":[{"type":"text"}]})"),
+      "messages[0].content[0].content[0].text"
+  );
+  EXPECT_EQ(wrong_field(R"(,"system":[{"type":"text"}])"), "system[0].text");
+  const Conversation empty =
+      conversation(body_of_messages(R"([{"role":"user","content":[{"type":"text","text":""}]}])"));
+  EXPECT_EQ(empty.messages.at(0).content, "") << "it is given";
 }
 
 // A codec over a model that says what the test wants: 7 tokens read, 4 of them cached, 5 written.

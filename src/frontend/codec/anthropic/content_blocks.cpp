@@ -1,40 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/anthropic/content_blocks.h"
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "frontend/codec/anthropic/messages_request.h"
+#include "frontend/codec/detail/field_rows.h"
 
 namespace cortex::frontend::anthropic {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
 
-// One block of a content. `type` may stand behind what it says about the rest.
+using Given = std::optional<std::string>;
+
+// One block of a content, with what was given of it. `type` may stand behind what it says about
+// the rest.
 struct Block {
   std::string type;
-  std::string text;  // of a text, or of what a model thought
-  std::string id;    // of a call, or of the call that a result answers
-  std::string name;
-  std::string input;    // of a call: JSON
-  std::string content;  // of a result
+  Given text;
+  Given thinking;
+  Given signature;  // of what a model thought
+  Given data;       // of the same, where nobody can read it
+  Given id;
+  Given name;
+  Given input;        // of a call: JSON
+  Given tool_use_id;  // of a result: the call that it answers
+  std::string content;
 };
+
+// A field that every block of a type has; `filled`: an empty text is none.
+struct RequiredField {
+  std::string_view type;
+  std::string_view name;
+  Given Block::* member;
+  bool filled;
+};
+
+constexpr RequiredField kRequired[] = {
+    {"text", "text", &Block::text, false},
+    {"thinking", "thinking", &Block::thinking, false},
+    {"thinking", "signature", &Block::signature, false},
+    {"redacted_thinking", "data", &Block::data, false},
+    {"tool_use", "id", &Block::id, true},
+    {"tool_use", "name", &Block::name, true},
+    {"tool_use", "input", &Block::input, true},
+    {"tool_result", "tool_use_id", &Block::tool_use_id, true},
+};
+
+Status check_required(const Block& block, const std::string& where) {
+  for (const RequiredField& field : kRequired) {
+    if (field.type != block.type) continue;
+    const Given& given = block.*field.member;
+    if (given && !(field.filled && given->empty())) continue;
+    return missing_field(where + "." + std::string(field.name));
+  }
+  return {};
+}
 
 Status read_block_field(
     std::string_view key, ondemand::value value, const std::string& where, Block& block
 ) {
   const std::string name = where + "." + std::string(key);
   if (key == "type") return read_text(value, name, block.type);
-  if (key == "text" || key == "thinking") return read_text(value, name, block.text);
-  if (key == "id" || key == "tool_use_id") return read_text(value, name, block.id);
-  if (key == "name") return read_text(value, name, block.name);
   if (key == "content") return read_texts(value, name, block.content);
-  if (key != "input") return skip_value(value);  // cache_control, signature, is_error, …
-  std::string_view input;
-  CORTEX_RETURN_IF_ERROR(read_json(value, input));
-  block.input = input;
-  return {};
+  if (key == "input") {
+    std::string_view input;
+    CORTEX_RETURN_IF_ERROR(read_json(value, input));
+    block.input = input;
+    return {};
+  }
+  const RequiredField* const field = find_row(kRequired, key);
+  if (field == nullptr) return skip_value(value);  // cache_control, is_error, …
+  return read_text(value, name, (block.*field->member).emplace());
 }
 
 Status unsupported_block(const Block& block, const std::string& where) {
@@ -83,40 +122,40 @@ struct Said {
 };
 
 Status add_call(Block&& block, const std::string& where, Said& said) {
-  if (block.name.empty()) return missing_field(where + ".name");
-  if (block.input.empty()) block.input = "{}";
-  if (block.input.front() != '{') return field_error(where + ".input", "an object");
+  if (block.input->front() != '{') return field_error(where + ".input", "an object");
   said.message.tool_calls.push_back(
-      {std::move(block.id), std::move(block.name), std::move(block.input)}
+      {std::move(*block.id), std::move(*block.name), std::move(*block.input)}
   );
   said.some = true;
   return {};
 }
 
-Status add_result(Block&& block, const std::string& where, Said& said) {
-  if (block.id.empty()) return missing_field(where + ".tool_use_id");
+void add_result(Block&& block, Said& said) {
   Message& result = said.results.emplace_back();
   result.role = Role::kTool;
   result.content = std::move(block.content);
-  result.tool_call_id = std::move(block.id);
-  return {};
+  result.tool_call_id = std::move(*block.tool_use_id);
+}
+
+bool may_say(Role role, std::string_view type) {
+  if (type == "text") return true;
+  if (role != Role::kAssistant) return type == "tool_result";
+  return type == "thinking" || type == "redacted_thinking" || type == "tool_use";
 }
 
 Status add_block(Block&& block, const std::string& where, Said& said) {
-  const bool assistant = said.message.role == Role::kAssistant;
-  if (block.type == "text") {
-    said.message.content.append(block.text);
+  if (!may_say(said.message.role, block.type)) return unsupported_block(block, where);
+  CORTEX_RETURN_IF_ERROR(check_required(block, where));
+  if (block.type == "tool_use") return add_call(std::move(block), where, said);
+  if (block.type == "tool_result") {
+    add_result(std::move(block), said);
+  } else if (block.type == "text") {
+    said.message.content.append(*block.text);
     said.some = true;
-    return {};
+  } else if (block.type == "thinking") {
+    said.message.reasoning.append(*block.thinking);
   }
-  if (assistant && block.type == "thinking") {
-    said.message.reasoning.append(block.text);
-    return {};
-  }
-  if (assistant && block.type == "redacted_thinking") return {};  // nobody can read it
-  if (assistant && block.type == "tool_use") return add_call(std::move(block), where, said);
-  if (!assistant && block.type == "tool_result") return add_result(std::move(block), where, said);
-  return unsupported_block(block, where);
+  return {};
 }
 
 Status read_content(ondemand::value value, const std::string& where, Said& said) {
@@ -157,7 +196,8 @@ Status read_texts(ondemand::value value, const std::string& where, std::string& 
   if (plain) return read_text(value, where, text);
   return for_each_block(value, where, [&](Block&& block, const std::string& place) {
     if (block.type != "text") return unsupported_block(block, place);
-    text.append(block.text);
+    CORTEX_RETURN_IF_ERROR(check_required(block, place));
+    text.append(*block.text);
     return Status();
   });
 }

@@ -53,6 +53,17 @@ def test_a_stream_says_what_the_whole_says(client):
     assert final.usage.output_tokens == whole.usage.output_tokens
 
 
+def test_tokens_of_a_stream_count_once_whoever_counts_them(client):
+    counted = client.messages.count_tokens(model=MODEL, messages=CITY).input_tokens
+    for _ in range(2):  # the second time the prompt comes from the cache
+        with client.messages.stream(model=MODEL, max_tokens=4, messages=CITY, extra_body=GREEDY) as stream:
+            usages = [event.message.usage if event.type == "message_start" else event.usage for event in stream if event.type in ("message_start", "message_delta")]
+            final = stream.get_final_message().usage
+        assert final.input_tokens + final.cache_read_input_tokens == counted
+        assert sum(usage.input_tokens + usage.cache_read_input_tokens for usage in usages) == counted
+        assert sum(usage.output_tokens for usage in usages) == final.output_tokens == 4
+
+
 def test_stop_sequences_and_the_bound_of_tokens(client):
     stopped = ask(client, stop_sequences=["Paris"])
     assert stopped.stop_reason == "stop_sequence" and stopped.stop_sequence == "Paris"

@@ -282,14 +282,14 @@ std::string event(std::string_view type, std::string_view rest = "") {
 TEST(Messages, streams_block_by_block) {
   Played model;
   model.parts = everything();
-  model.parts.front().input_tokens = 7;  // read and from the cache
+  model.parts.front().input_tokens = 7;  // 4 of them from the cache, as the end says
   const std::string usage = R"("cache_creation_input_tokens":0,"cache_read_input_tokens":)";
   EXPECT_EQ(
       model.ask(R"(,"stream":true)")->streamed(),
       event(
           "message_start",
           R"(,"message":{"id":"msg_r1","type":"message","role":"assistant","model":"m","content":[],)"
-          R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,)" +
+          R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,)" +
               usage + R"(0,"output_tokens":0}})"
       ) +
           event(

@@ -98,7 +98,7 @@ class MessageStream final : public StreamWriter {
   [[nodiscard]] Status write(std::size_t, ResponsePart&& part, std::string& out) override {
     GenerationOutput* const output = output_of(part);
     if (output == nullptr) return strange_part();
-    begin(output->input_tokens, out);
+    begin(out);
     if (!output->reasoning.empty()) write_text(BlockKind::kThinking, output->reasoning, out);
     if (!output->text.empty()) write_text(BlockKind::kText, output->text, out);
     for (const ToolCallDelta& call : output->tool_calls) write_call(call, out);
@@ -109,7 +109,7 @@ class MessageStream final : public StreamWriter {
   }
 
   void end(const Timings& timings, std::string& out) override {
-    begin(timings.input_tokens, out);
+    begin(out);
     close_block(out);
     open_event(out, "message_delta");
     out.append(R"(,"delta":{)");
@@ -126,16 +126,16 @@ class MessageStream final : public StreamWriter {
   }
 
  private:
-  // What came from the cache is known at the end: message_delta says it.
-  void begin(std::uint64_t input_tokens, std::string& out) {
+  // What came from the cache is known at the end. Clients put the counts of message_delta in the
+  // place of these, or add them up; what is said of the prompt here would count twice, or not as
+  // what it is.
+  void begin(std::string& out) {
     if (std::exchange(begun_, true)) return;
-    Timings so_far;
-    so_far.input_tokens = input_tokens;
     open_event(out, "message_start");
     out.append(R"(,"message":)");
     append_message_head(out, plan_);
     out.append(R"(],"stop_reason":null,"stop_sequence":null,)");
-    append_usage(out, so_far);
+    append_usage(out, {});
     out.push_back('}');
     close_event(out);
   }

@@ -89,6 +89,16 @@ def test_errors(client):
         ask(client, extra_body={"temperature": 1.5})
     assert caught.value.body["error"]["type"] == "invalid_request_error"
     assert "temperature" in caught.value.body["error"]["message"]
+    assert caught.value.request_id
+
+
+def test_requests_have_ids(client):
+    answer = ask(client, max_tokens=1, extra_headers={"x-request-id": "mine"})
+    assert answer._request_id == "mine" and "mine" not in answer.id
+    assert ask(client, max_tokens=1)._request_id
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        ask(client, model="nobody", extra_headers={"x-request-id": "mine"})
+    assert caught.value.request_id == "mine"
 
 
 def test_tokens_are_counted_before_they_are_sent(client):

@@ -239,6 +239,7 @@ std::string Connection::make_head(
   frame.server = options.server_name;
   frame.date = loop_->date();
   frame.request_id = state.request.id;
+  if (state.api != nullptr) frame.request_id_header = state.api->request_id_header;
   frame.cors_origin = cors_origin(options.cors_origins, state.request);
   frame.by_origin = !options.cors_origins.empty();
   std::vector<std::pair<std::string_view, std::string>> limits;

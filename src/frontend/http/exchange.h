@@ -183,6 +183,9 @@ struct Api {
   ErrorBody error_body;
   std::string_view error_schema = "Error";  // name of the schema of its errors
   std::span<const Schema> schemas = {};     // static; what its routes name beside the common ones
+  // Static; under which every answer, also of an error, says the request's id beside x-request-id.
+  // Empty: no other.
+  std::string_view request_id_header = {};
 };
 
 }  // namespace cortex::frontend

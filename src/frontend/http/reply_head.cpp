@@ -104,7 +104,7 @@ void append_cors(std::string& out, std::string_view origin) {
       "Access-Control-Expose-Headers: x-request-id, retry-after, "
       "inference-header-content-length, x-ratelimit-limit-requests, "
       "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
-      "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens\r\n"
+      "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, request-id\r\n"
   );
 }
 
@@ -132,6 +132,9 @@ void append_reply_head(std::string& out, const HttpReply& reply, const ReplyFram
     for (const auto& [name, value] : *frame.more) append_field(out, name, value);
   }
   if (!frame.request_id.empty()) append_field(out, "x-request-id", frame.request_id);
+  if (!frame.request_id_header.empty()) {
+    append_field(out, frame.request_id_header, frame.request_id);
+  }
   if (!frame.date.empty()) append_field(out, "Date", frame.date);
   if (!frame.server.empty()) append_field(out, "Server", frame.server);
   if (!frame.cors_origin.empty()) append_cors(out, frame.cors_origin);

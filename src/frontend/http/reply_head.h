@@ -20,8 +20,9 @@ struct ReplyFrame {
   std::string_view server;
   std::string_view date;  // as http_date() writes it
   std::string_view request_id;
-  std::string_view cors_origin;  // empty: no CORS headers
-  bool by_origin = false;        // the answer to another origin may differ: caches keep them apart
+  std::string_view request_id_header;  // that it has beside x-request-id; empty: no other
+  std::string_view cors_origin;        // empty: no CORS headers
+  bool by_origin = false;  // the answer to another origin may differ: caches keep them apart
   // Beside those of the reply; null: none.
   const std::vector<std::pair<std::string_view, std::string>>* more = nullptr;
 };

@@ -274,6 +274,22 @@ TEST(HttpServer, unknown_paths_and_methods_answer_in_the_shape_of_their_api) {
   EXPECT_EQ(method.header("allow"), "GET, HEAD, OPTIONS");
 }
 
+TEST(HttpServer, an_api_may_say_the_request_id_under_a_name_of_its_own_too) {
+  TestServer server;
+  TestClient client(server.port());
+  for (const char* path : {"/hello", "/m/a/b"}) {  // an answer, and a refusal
+    client.send(get(path, "X-Request-Id: mine\r\n"));
+    const auto answer = client.read_answer();
+    EXPECT_EQ(answer.header("id-too"), "mine") << path;
+    EXPECT_EQ(answer.header("x-request-id"), "mine") << path;
+  }
+  client.send(get("/hello"));
+  const auto drawn = client.read_answer();
+  EXPECT_EQ(drawn.header("id-too"), drawn.header("x-request-id"));
+  client.send(get("/nowhere"));  // which is no API's
+  EXPECT_EQ(client.read_answer().header("id-too"), "");
+}
+
 TEST(HttpServer, a_header_at_fault_is_answered_in_the_shape_of_its_path) {
   TestServer server;
   const auto refused = [&](const std::string& path) {

@@ -91,6 +91,7 @@ Api AnthropicCodec::make_api() {
     return error_text(status, http_status);
   };
   api.error_schema = "AnthropicError";
+  api.request_id_header = "request-id";
   api.schemas = kMessageSchemas;
   Route& route = api.routes.emplace_back();
   route.method = Method::kPost;

@@ -359,6 +359,7 @@ TEST(Messages, arguments_that_are_no_json_are_given_as_text) {
 
 TEST(Messages, errors_are_anthropics) {
   Played model;
+  EXPECT_EQ(model.api.request_id_header, "request-id");
   model.end = unavailable("draining");
   EXPECT_EQ(model.ask("")->failure().code(), Code::kUnavailable);
   EXPECT_EQ(

@@ -119,6 +119,7 @@ std::shared_ptr<Exchange> ExchangeShelf::take() {
 Api TestServer::make_api() {
   Api api;
   api.name = "test";
+  api.request_id_header = "id-too";
   api.error_body = [](int, const Status& status) { return "{\"text\":\"" + status.text() + "\"}"; };
   api.routes = {
       route(

@@ -357,6 +357,35 @@ TEST(Messages, arguments_that_are_no_json_are_given_as_text) {
   EXPECT_NE(model.ask("")->bytes().find(R"("input":{"arguments":"{broken"})"), std::string::npos);
 }
 
+TEST(Messages, a_call_that_was_cut_has_no_input_that_nobody_wrote) {
+  Played model;
+  const auto blocks = [&](FinishReason finish, std::string stop, std::string arguments) {
+    GenerationOutput out;
+    out.tool_calls = {{0, "t", "f", "{broken"}, {1, "u", "g", std::move(arguments)}};
+    out.finish = finish;
+    out.stop = std::move(stop);
+    model.parts = {out};
+    const std::string whole = model.ask("")->bytes();
+    const std::size_t begin = whole.find("\"content\":");
+    return whole.substr(begin, whole.find(",\"usage\"") - begin);
+  };
+  const std::string first =
+      R"("content":[{"type":"tool_use","id":"t","name":"f","input":{"arguments":"{broken"}},)"
+      R"({"type":"tool_use","id":"u","name":"g","input":)";
+  EXPECT_EQ(
+      blocks(FinishReason::kLength, "", R"({"city": ")"),
+      first + R"({}}],"stop_reason":"max_tokens","stop_sequence":null)"
+  );
+  EXPECT_EQ(
+      blocks(FinishReason::kStop, "Os", R"({"city": ")"),
+      first + R"({}}],"stop_reason":"stop_sequence","stop_sequence":"Os")"
+  );
+  EXPECT_EQ(
+      blocks(FinishReason::kLength, "", R"({"city": "Oslo"})"),
+      first + R"({"city": "Oslo"}}],"stop_reason":"max_tokens","stop_sequence":null)"
+  ) << "its end is there";
+}
+
 TEST(Messages, errors_are_anthropics) {
   Played model;
   EXPECT_EQ(model.api.request_id_header, "request-id");

@@ -205,7 +205,6 @@ class MessageStream final : public StreamWriter {
   std::string stop_;
 };
 
-// Arguments are JSON if the model kept to it; else they are given as the text they are.
 bool is_json_object(const std::string& text) {
   std::string padded = text;
   padded.append(Buffer::kPadding, '\0');
@@ -218,11 +217,14 @@ bool is_json_object(const std::string& text) {
   return read.ok() && json.at_end().ok();
 }
 
-void append_input(std::string& out, const std::string& arguments) {
-  if (arguments.empty()) {
-    out.append("{}");
-  } else if (is_json_object(arguments)) {
+// Arguments are JSON if the model kept to it; else they are given as the text they are. Of a call
+// that was cut before its end nothing is given: an input that nobody wrote could be acted on. The
+// call itself stays: a last block that is one is how clients see that it was cut.
+void append_input(std::string& out, const std::string& arguments, bool cut) {
+  if (is_json_object(arguments)) {
     out.append(arguments);
+  } else if (arguments.empty() || cut) {
+    out.append("{}");
   } else {
     out.append(R"({"arguments":)");
     append_json_string(out, arguments);
@@ -272,7 +274,7 @@ class WholeMessage final : public PartCollector {
       append_json_string(out, text_);
       out.push_back('}');
     }
-    for (const ToolCall& call : calls_) append_call(out, call);
+    for (const ToolCall& call : calls_) append_call(out, call, is_cut(call));
     out.append("],");
     append_stop(out, finish_, stop_);
     out.push_back(',');
@@ -286,14 +288,19 @@ class WholeMessage final : public PartCollector {
     if (out.back() != '[') out.push_back(',');
   }
 
-  static void append_call(std::string& out, const ToolCall& call) {
+  // Where the answer ended otherwise than with its calls, the last one may have been on its way.
+  [[nodiscard]] bool is_cut(const ToolCall& call) const {
+    return &call == &calls_.back() && (finish_ != FinishReason::kToolCalls || !stop_.empty());
+  }
+
+  static void append_call(std::string& out, const ToolCall& call, bool cut) {
     append_comma(out);
     out.append(R"({"type":"tool_use","id":)");
     append_json_string(out, call.id);
     out.append(R"(,"name":)");
     append_json_string(out, call.name);
     out.append(R"(,"input":)");
-    append_input(out, call.arguments);
+    append_input(out, call.arguments, cut);
     out.push_back('}');
   }
 

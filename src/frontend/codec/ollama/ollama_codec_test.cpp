@@ -240,6 +240,39 @@ TEST(Ollama, answers_whole) {
   EXPECT_NE(whole.find(R"("done":true,"done_reason":"stop")"), std::string::npos);
 }
 
+TEST(Ollama, a_call_that_was_cut_does_not_come) {
+  Played model;
+  const auto calls = [&](FinishReason finish, std::string stop, std::string arguments) {
+    GenerationOutput out;
+    out.tool_calls = {{0, "t", "f", "{broken"}, {1, "u", "g", std::move(arguments)}};
+    out.finish = finish;
+    out.stop = std::move(stop);
+    model.parts = {out};
+    constexpr std::string_view kAsked =
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],"stream":)";
+    const auto cut_out = [](const std::string& text) {
+      const std::size_t begin = text.find("\"tool_calls\":");
+      return text.substr(begin, text.find(",\"done\"") - begin);
+    };
+    const std::string whole = model.post("/api/chat", std::string(kAsked) + "false}")->bytes();
+    const std::string lines = model.post("/api/chat", std::string(kAsked) + "true}")->streamed();
+    EXPECT_EQ(cut_out(whole), cut_out(lines));
+    return cut_out(whole);
+  };
+  const std::string first =
+      R"("tool_calls":[{"id":"t","function":{"index":0,"name":"f","arguments":{"arguments":"{broken"}}})";
+  const std::string second = R"(,{"id":"u","function":{"index":1,"name":"g","arguments":)";
+  const std::string begun = R"({"city": ")";
+  const std::string ended = R"({"city": "Oslo"})";
+  EXPECT_EQ(calls(FinishReason::kLength, "", begun), first + "]}");
+  EXPECT_EQ(calls(FinishReason::kStop, "Os", begun), first + "]}");
+  EXPECT_EQ(calls(FinishReason::kLength, "", ended), first + second + ended + "}}]}");
+  EXPECT_EQ(
+      calls(FinishReason::kToolCalls, "", begun),
+      first + second + R"({"arguments":"{\"city\": \""}}}]})"
+  ) << "the model ended there";
+}
+
 TEST(Ollama, a_chat_of_nothing_asks_for_the_model) {
   Played model;
   EXPECT_EQ(

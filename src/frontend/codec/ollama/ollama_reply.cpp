@@ -86,6 +86,14 @@ void append_calls(std::string& out, const std::vector<ToolCall>& calls) {
   out.push_back(']');
 }
 
+// Where the answer ended otherwise than with its calls, the last one may have been on its way.
+// Clients run what is there, whatever the reason of the end is: it is left out.
+void drop_cut_call(std::vector<ToolCall>& calls, FinishReason finish, std::string_view stop) {
+  const bool whole = finish == FinishReason::kToolCalls && stop.empty();
+  if (whole || calls.empty() || is_object(calls.back().arguments)) return;
+  calls.pop_back();
+}
+
 // Up to where `done` stands.
 void append_reply(std::string& out, const OllamaPlan& plan, const Reply& reply) {
   out.append(R"({"model":)");
@@ -132,8 +140,11 @@ class AnswerLines final : public StreamWriter {
   [[nodiscard]] Status write(std::size_t, ResponsePart&& part, std::string& out) override {
     GenerationOutput* const output = output_of(part);
     if (output == nullptr) return strange_part();
-    if (output->finish != FinishReason::kNone) finish_ = output->finish;
     CORTEX_RETURN_IF_ERROR(join_calls(std::move(output->tool_calls), calls_));
+    if (output->finish != FinishReason::kNone) {
+      finish_ = output->finish;
+      drop_cut_call(calls_, finish_, output->stop);
+    }
     if (output->text.empty() && output->reasoning.empty()) return {};
     write_line({std::move(output->text), std::move(output->reasoning), {}}, out);
     return {};
@@ -170,8 +181,12 @@ class AnswerCollector final : public PartCollector {
     if (output == nullptr) return strange_part();
     reply_.text.append(output->text);
     reply_.thinking.append(output->reasoning);
-    if (output->finish != FinishReason::kNone) finish_ = output->finish;
-    return join_calls(std::move(output->tool_calls), reply_.calls);
+    CORTEX_RETURN_IF_ERROR(join_calls(std::move(output->tool_calls), reply_.calls));
+    if (output->finish != FinishReason::kNone) {
+      finish_ = output->finish;
+      drop_cut_call(reply_.calls, finish_, output->stop);
+    }
+    return {};
   }
 
   [[nodiscard]] Result<HttpReply> reply(const Timings& timings) override {

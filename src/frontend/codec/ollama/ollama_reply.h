@@ -21,7 +21,8 @@ struct OllamaPlan {
 };
 
 // The answer as lines of JSON, streamed and whole. A part of another kind, or of another sequence
-// than the first, is kInternal. Calls of tools come whole, at the end.
+// than the first, is kInternal. Calls of tools come whole, at the end; one that was cut before its
+// end does not come.
 [[nodiscard]] std::unique_ptr<StreamWriter> answer_lines(OllamaPlan plan);
 [[nodiscard]] std::unique_ptr<PartCollector> answer_collector(OllamaPlan plan);
 

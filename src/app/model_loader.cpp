@@ -7,6 +7,7 @@
 #include "app/model_files.h"
 #include "app/warm_up.h"
 #include "backend/embedding/embedding_servable.h"
+#include "backend/row_trial.h"
 #include "backend/text_engine.h"
 #include "base/log.h"
 #include "registry/complete_config.h"
@@ -99,10 +100,23 @@ class Loading {
 
   Status complete() {
     model_.signature = backend_->signature();
+    if (registry::derives_batching(model_.config, model_.signature)) try_batches();
     CORTEX_ASSIGN_OR_RETURN(
         model_.config, registry::complete_config(std::move(model_.config), model_.signature)
     );
     return {};
+  }
+
+  // The first dimension that varies may be a batch or a length: the model is asked. Where its
+  // neighbours are known to change an answer, rows run one by one anyway.
+  void try_batches() {
+    const bool told = model_.signature.batch_changes_answers || !model_.signature.rows_untried;
+    if (told || backend::rows_stand_alone(*backend_)) return;
+    model_.config.open.batch_size = false;
+    log::info(
+        "nobody said max_batch_size, and rows are not computed as if each were alone: no batches",
+        {{"model", identity_.name}}
+    );
   }
 
   void build_lane() {

@@ -10,10 +10,13 @@
 #include <gtest/gtest.h>
 
 #include "backend/llama/llama_engine.h"
+#include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
 #include "backend/synthetic/synthetic_sequences.h"
 #include "backend/testing/gguf_writer.h"
+#include "backend/testing/onnx_writer.h"
 #include "base/mutex.h"
+#include "registry/complete_config.h"
 
 namespace cortex::app {
 namespace {
@@ -117,6 +120,32 @@ TEST_F(ModelLoader, makes_a_lane_that_answers) {
   EXPECT_EQ(loaded->platform, "synthetic");
   ASSERT_EQ(loaded->signature.inputs.size(), 1u);
   ASSERT_NE(loaded->servable, nullptr);
+}
+
+// Softmax over one dimension of X [-1,2], without a word of its owner.
+std::string softmax_over(std::int64_t axis) {
+  backend::testing::OnnxModel model;
+  model.graph.inputs = {{"X", DataType::kFp32, {-1, 2}}};
+  model.graph.outputs = {{"Y", DataType::kFp32, {-1, 2}}};
+  model.graph.nodes = {{"Softmax", {"X"}, {"Y"}, {{"axis", axis}}, {}, {}}};
+  return serialize(model);
+}
+
+TEST_F(ModelLoader, batches_rows_that_stand_alone_and_no_others) {
+  engines_["onnx"] = std::make_shared<backend::OnnxEngine>();
+  config_.backend = "onnx";
+  config_.open.batch_size = true;
+  write("1/model.onnx", softmax_over(1));
+  const auto batched = load();
+  ASSERT_TRUE(batched.ok()) << batched.status().to_string();
+  EXPECT_EQ(batched->config.max_batch_size, registry::kDerivedBatchSize);
+  EXPECT_TRUE(batched->config.batching.enabled);
+  write("1/model.onnx", softmax_over(0));
+  const auto whole = load();
+  ASSERT_TRUE(whole.ok()) << whole.status().to_string();
+  EXPECT_EQ(whole->config.max_batch_size, 0u);
+  EXPECT_FALSE(whole->config.batching.enabled);
+  EXPECT_EQ(whole->config.inputs.at(0).shape, (Shape{-1, 2}));
 }
 
 TEST_F(ModelLoader, names_a_backend_that_is_not_there) {

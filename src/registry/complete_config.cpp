@@ -214,10 +214,14 @@ Result<ModelConfig> complete_generation(ModelConfig config) {
 
 }  // namespace
 
+bool derives_batching(const ModelConfig& config, const ModelSignature& signature) {
+  return config.open.batch_size && !signature.generates && may_batch(signature);
+}
+
 Result<ModelConfig> complete_config(ModelConfig config, const ModelSignature& signature) {
   if (signature.generates) return complete_generation(std::move(config));
   if (config.open.batch_size) {
-    config.max_batch_size = may_batch(signature) ? kDerivedBatchSize : 0;
+    config.max_batch_size = derives_batching(config, signature) ? kDerivedBatchSize : 0;
     config.batching.enabled = config.max_batch_size > 0;
   }
   CORTEX_RETURN_IF_ERROR(check_batching(config));

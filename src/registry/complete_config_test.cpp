@@ -44,6 +44,16 @@ TEST(CompleteConfig, derives_batching_from_varying_first_dimensions) {
   EXPECT_FALSE(config->open.batch_size);
 }
 
+TEST(CompleteConfig, tells_beforehand_whether_it_would_derive_batching) {
+  EXPECT_TRUE(derives_batching(open_config(), text_model()));
+  EXPECT_FALSE(derives_batching(batched_config(8), text_model()));
+  ModelConfig closed = open_config();
+  closed.open.batch_size = false;
+  EXPECT_FALSE(derives_batching(closed, text_model()));
+  EXPECT_EQ(complete_config(closed, text_model())->max_batch_size, 0U);
+  EXPECT_EQ(complete_config(closed, text_model())->inputs.at(0).shape, (Shape{-1, -1}));
+}
+
 TEST(CompleteConfig, derives_no_batching_when_a_first_dimension_is_fixed) {
   const auto config = complete_config(
       open_config(), signature({{"x", DataType::kFp32, {-1, 4}}}, {{"y", DataType::kFp32, {1, 4}}})

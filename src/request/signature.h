@@ -23,6 +23,9 @@ struct ModelSignature {
   // The model scales over the whole batch (DynamicQuantizeLinear and its kin), so neighbours would
   // change an answer.
   bool batch_changes_answers = false;
+  // The engine cannot say whether rows of a batch are computed as if each were alone: only trying
+  // tells (backend/row_trial.h).
+  bool rows_untried = false;
   // A language model: it takes conversations and prompts, and no tensors.
   bool generates = false;
 };

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/row_trial.h"
 #include "backend/testing/detail/backend_contract.h"
 #include "backend/testing/onnx_writer.h"
 #include "backend/testing/sample_models.h"
@@ -17,6 +18,7 @@ namespace cortex::backend {
 namespace {
 
 using testing::OnnxModel;
+using testing::OnnxNode;
 
 TensorBackendOptions file_of(const std::string& bytes) {
   static int number = 0;
@@ -95,6 +97,35 @@ TEST_F(OnnxEngineTest, reads_aligned_inputs_in_place) {
 TEST_F(OnnxEngineTest, tells_dynamic_quantisation_in_the_signature) {
   EXPECT_TRUE(load(testing::dynamic_quantization_model())->signature().batch_changes_answers);
   EXPECT_FALSE(load(testing::add_sub_model())->signature().batch_changes_answers);
+}
+
+// X -> Y by one operator, both FP32 [-1,2].
+std::string by_operator(OnnxNode node) {
+  OnnxModel model;
+  model.graph.inputs = {{"X", DataType::kFp32, {-1, 2}}};
+  model.graph.outputs = {{"Y", DataType::kFp32, {-1, 2}}};
+  model.graph.nodes = {std::move(node)};
+  return serialize(model);
+}
+
+TEST_F(OnnxEngineTest, a_trial_tells_whether_the_first_dimension_is_a_batch) {
+  const auto stands_alone = [&](const std::string& bytes) {
+    const auto backend = load(bytes);
+    EXPECT_TRUE(backend->signature().rows_untried);
+    return rows_stand_alone(*backend);
+  };
+  EXPECT_TRUE(stands_alone(testing::add_sub_model()));
+  EXPECT_TRUE(stands_alone(testing::simple_model()));
+  EXPECT_TRUE(stands_alone(testing::token_table_model(16, 4)));
+  EXPECT_TRUE(stands_alone(testing::identity_model(DataType::kBytes, {-1, 16})));
+  EXPECT_TRUE(stands_alone(by_operator({"Softmax", {"X"}, {"Y"}, {{"axis", 1}}, {}, {}})));
+  EXPECT_FALSE(stands_alone(by_operator({"Softmax", {"X"}, {"Y"}, {{"axis", 0}}, {}, {}})));
+  EXPECT_FALSE(stands_alone(by_operator({"Concat", {"X", "X"}, {"Y"}, {{"axis", 0}}, {}, {}})));
+  OnnxModel product;
+  product.graph.inputs = {{"A", DataType::kFp32, {-1, -1}}, {"B", DataType::kFp32, {-1, -1}}};
+  product.graph.outputs = {{"Y", DataType::kFp32, {-1, -1}}};
+  product.graph.nodes = {{"MatMul", {"A", "B"}, {"Y"}, {}, {}, {}}};
+  EXPECT_FALSE(stands_alone(serialize(product)));
 }
 
 TEST_F(OnnxEngineTest, refuses_shapes_that_do_not_fit_as_the_caller_s_fault) {

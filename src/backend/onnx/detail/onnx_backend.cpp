@@ -129,6 +129,7 @@ Result<std::unique_ptr<OnnxBackend>> OnnxBackend::load(
     return signature.status().with_prefix("model '" + options.model_name + "': ");
   }
   out->signature_ = std::move(*signature);
+  out->signature_.rows_untried = true;
   out->input_names_ = names_of(out->signature_.inputs);
   out->output_names_ = names_of(out->signature_.outputs);
   return out;

@@ -35,6 +35,24 @@ def test_a_generation(client):
     assert raw.response and raw.prompt_eval_count < answer.prompt_eval_count
 
 
+def test_log_probabilities(client):
+    asked = {"model": MODEL, "options": OPTIONS, "logprobs": True, "top_logprobs": 3}
+    whole = client.chat(messages=CITY, **asked)
+    assert "".join(token.token for token in whole.logprobs).startswith(whole.message.content)
+    for token in whole.logprobs:
+        assert len(token.top_logprobs) == 3 and token.logprob <= 0
+        assert token.logprob == max(other.logprob for other in token.top_logprobs)  # of temperature 0
+    parts = list(client.chat(messages=CITY, stream=True, **asked))
+    streamed = [token for part in parts for token in part.logprobs or []]
+    assert [token.token for token in streamed] == [token.token for token in whole.logprobs]
+    generated = client.generate(prompt="The capital of France is", raw=True, model=MODEL, options=OPTIONS, logprobs=True)
+    assert generated.logprobs and not generated.logprobs[0].top_logprobs
+    assert client.generate(prompt="a", raw=True, model=MODEL, options=OPTIONS, top_logprobs=3).logprobs is None
+    with pytest.raises(ollama.ResponseError) as caught:
+        client.chat(model=MODEL, messages=CITY, logprobs=True, top_logprobs=21)
+    assert caught.value.status_code == 400 and "top_logprobs" in caught.value.error
+
+
 def test_answers_that_follow_a_schema(client):
     schema = {"type": "object", "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 150}}, "required": ["age"], "additionalProperties": False}
     answer = client.chat(model=MODEL, messages=CITY, format=schema, options={"num_predict": 60})

@@ -29,6 +29,7 @@ constexpr Schema kOllamaSchemas[] = {
     json_schema("OllamaSettings", R"({"type":"object","required":["model"],"properties":{
       "model":{"type":"string"},"stream":{"type":"boolean","default":true},
       "format":{"oneOf":[{"enum":["json",""]},{"type":"object"}]},"think":{"type":["boolean","string"]},
+      "logprobs":{"type":"boolean","default":false},"top_logprobs":{"type":"integer","minimum":0,"maximum":20},
       "options":{"type":"object","properties":{"temperature":{"type":"number"},"top_p":{"type":"number"},
         "top_k":{"type":"integer"},"min_p":{"type":"number"},"typical_p":{"type":"number"},
         "repeat_penalty":{"type":"number"},"repeat_last_n":{"type":"integer"},
@@ -55,11 +56,20 @@ constexpr Schema kOllamaSchemas[] = {
       "prompt":{"type":"string"},"system":{"type":"string"},"raw":{"type":"boolean"}}}]})"
     ),
     json_schema(
+        "OllamaLogprobs",
+        R"({"type":"array","items":{"type":"object","required":["token","logprob"],"properties":{
+      "token":{"type":"string"},"logprob":{"type":"number"},"bytes":{"type":"array","items":{"type":"integer"}},
+      "top_logprobs":{"type":"array","items":{"type":"object","required":["token","logprob"],"properties":{
+        "token":{"type":"string"},"logprob":{"type":"number"},
+        "bytes":{"type":"array","items":{"type":"integer"}}}}}}}})"
+    ),
+    json_schema(
         "OllamaAnswer",
         R"({"type":"object","required":["model","created_at","done"],"properties":{
       "model":{"type":"string"},"created_at":{"type":"string"},"done":{"type":"boolean"},
       "message":{"$ref":"#/components/schemas/OllamaMessage"},"response":{"type":"string"},
       "thinking":{"type":"string"},"done_reason":{"enum":["stop","length","load"]},
+      "logprobs":{"$ref":"#/components/schemas/OllamaLogprobs"},
       "total_duration":{"type":"integer","description":"Nanoseconds, as the other durations."},
       "load_duration":{"type":"integer"},"prompt_eval_count":{"type":"integer"},
       "prompt_eval_duration":{"type":"integer"},"eval_count":{"type":"integer"},

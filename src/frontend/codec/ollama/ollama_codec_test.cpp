@@ -92,6 +92,21 @@ TEST(OllamaRequest, a_prompt_is_a_conversation_unless_it_is_raw) {
   EXPECT_EQ(std::get<Prompt>(raw.input.prompt).text, "hi");
 }
 
+TEST(OllamaRequest, alternatives_count_where_log_probabilities_are_asked_for) {
+  const auto asked = [](std::string_view fields) {
+    const std::string rest = std::string(fields) + "}";
+    const auto chat = chat_of(R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + rest);
+    const auto generation = generate_of(R"({"model":"m","prompt":"hi")" + rest);
+    EXPECT_EQ(chat.input.top_logprobs, generation.input.top_logprobs);
+    return chat.input.top_logprobs;
+  };
+  EXPECT_EQ(asked(""), std::nullopt);
+  EXPECT_EQ(asked(R"(,"logprobs":false)"), std::nullopt);
+  EXPECT_EQ(asked(R"(,"top_logprobs":3)"), std::nullopt) << "as with Ollama";
+  EXPECT_EQ(asked(R"(,"logprobs":true)"), 0U);
+  EXPECT_EQ(asked(R"(,"top_logprobs":20,"logprobs":true)"), 20U);
+}
+
 TEST(OllamaRequest, refuses_by_name) {
   const std::pair<std::string, std::string> wrong[] = {
       {R"({})", "model"},
@@ -105,6 +120,9 @@ TEST(OllamaRequest, refuses_by_name) {
       {R"({"model":"m","options":[]})", "options"},
       {R"({"model":"m","format":"xml"})", "format"},
       {R"({"model":"m","think":1})", "think"},
+      {R"({"model":"m","logprobs":1})", "logprobs"},
+      {R"({"model":"m","logprobs":true,"top_logprobs":21})", "top_logprobs"},
+      {R"({"model":"m","top_logprobs":-1})", "top_logprobs"},
       {R"({"model":"m","tools":[{"function":{}}]})", "tools[0].function.name"},
   };
   for (const auto& [json, field] : wrong) {
@@ -238,6 +256,45 @@ TEST(Ollama, answers_whole) {
       whole.starts_with(std::string(kHead) + R"("response":"a","thinking":"hm","tool_calls":[)")
   ) << whole;
   EXPECT_NE(whole.find(R"("done":true,"done_reason":"stop")"), std::string::npos);
+}
+
+TEST(Ollama, log_probabilities_stand_beside_what_is_said) {
+  Played model;
+  GenerationOutput said;
+  said.text = "a";
+  said.tokens = {{1, "a", -0.5F, {{1, "a", -0.5F}, {2, "\xc3", -1}}}};
+  GenerationOutput last;
+  last.tokens = {{3, "", -2, {}}};
+  last.finish = FinishReason::kStop;
+  model.parts = {said, last};
+  const std::string first =
+      R"({"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[{"token":"a","logprob":-0.5,"bytes":[97]},)"
+      "{\"token\":\"\xef\xbf\xbd\",\"logprob\":-1,\"bytes\":[195]}]}";
+  const std::string second = R"({"token":"","logprob":-2,"bytes":[],"top_logprobs":[]})";
+  const std::string whole = model
+                                .post(
+                                    "/api/generate",
+                                    R"({"model":"m:latest","prompt":"hi","stream":false,)"
+                                    R"("logprobs":true,"top_logprobs":2})"
+                                )
+                                ->bytes();
+  EXPECT_EQ(std::get<GenerationInput>(model.asked->input).top_logprobs, 2U);
+  EXPECT_TRUE(whole.starts_with(
+      std::string(kHead) + R"("response":"a","logprobs":[)" + first + "," + second +
+      R"(],"done":true,)"
+  )) << whole;
+  const std::string lines =
+      model
+          .post(
+              "/api/chat",
+              R"({"model":"m:latest","messages":[{"role":"user","content":"hi"}],"logprobs":true})"
+          )
+          ->streamed();
+  const std::string head = std::string(kHead) + R"("message":{"role":"assistant","content":")";
+  EXPECT_TRUE(lines.starts_with(
+      head + R"(a"},"logprobs":[)" + first + R"(],"done":false})" + "\n" + head +
+      R"("},"logprobs":[)" + second + R"(],"done":false})" + "\n" + head + R"("},"done":true,)"
+  )) << lines;
 }
 
 TEST(Ollama, a_call_that_was_cut_does_not_come) {

@@ -13,6 +13,7 @@
 
 #include "base/json_text.h"
 #include "frontend/codec/detail/hot_json.h"
+#include "frontend/codec/openai/logprobs.h"
 #include "request/buffer.h"
 
 namespace cortex::frontend::ollama {
@@ -23,6 +24,7 @@ struct Reply {
   std::string text;
   std::string thinking;
   std::vector<ToolCall> calls;
+  std::vector<TokenText> tokens;  // where log probabilities were asked for
 };
 
 Status strange_part() { return internal("a servable answered a chat with something else"); }
@@ -107,6 +109,9 @@ void append_reply(std::string& out, const OllamaPlan& plan, const Reply& reply) 
   }
   if (!reply.calls.empty()) append_calls(out, reply.calls);
   if (plan.chat) out.push_back('}');
+  if (reply.tokens.empty()) return;
+  out.append(R"(,"logprobs":)");
+  openai::append_token_list(out, reply.tokens);
 }
 
 std::string nanoseconds(Duration duration) {
@@ -145,13 +150,16 @@ class AnswerLines final : public StreamWriter {
       finish_ = output->finish;
       drop_cut_call(calls_, finish_, output->stop);
     }
-    if (output->text.empty() && output->reasoning.empty()) return {};
-    write_line({std::move(output->text), std::move(output->reasoning), {}}, out);
+    // Tokens without a text of their own (of a call, of marks) come with an empty one.
+    if (output->text.empty() && output->reasoning.empty() && output->tokens.empty()) return {};
+    write_line(
+        {std::move(output->text), std::move(output->reasoning), {}, std::move(output->tokens)}, out
+    );
     return {};
   }
 
   void end(const Timings& timings, std::string& out) override {
-    if (!calls_.empty()) write_line({{}, {}, std::move(calls_)}, out);
+    if (!calls_.empty()) write_line({{}, {}, std::move(calls_), {}}, out);
     append_reply(out, plan_, {});
     append_end(out, plan_, finish_, timings);
     out.push_back('\n');
@@ -181,6 +189,7 @@ class AnswerCollector final : public PartCollector {
     if (output == nullptr) return strange_part();
     reply_.text.append(output->text);
     reply_.thinking.append(output->reasoning);
+    for (TokenText& token : output->tokens) reply_.tokens.push_back(std::move(token));
     CORTEX_RETURN_IF_ERROR(join_calls(std::move(output->tool_calls), reply_.calls));
     if (output->finish != FinishReason::kNone) {
       finish_ = output->finish;

@@ -17,6 +17,7 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 constexpr std::size_t kToolNameMax = 64;
+constexpr std::int64_t kAlternativesMax = 20;
 constexpr std::int32_t kIntMax = std::numeric_limits<std::int32_t>::max();
 
 constexpr FloatField kFloats[] = {
@@ -44,6 +45,8 @@ struct Draft {
   std::string prompt;
   std::string system;
   bool raw = false;
+  bool logprobs = false;
+  std::size_t alternatives = 0;  // beside each token, where log probabilities are asked for
 };
 
 // Ollama's own defaults, which its clients expect.
@@ -116,6 +119,13 @@ Status read_think(ondemand::value value, const std::string& name, Conversation& 
   if (!text.starts_with('"')) return field_error(name, "true, false or a word");
   conversation.template_arguments =
       R"({"enable_thinking":true,"reasoning_effort":)" + std::string(text) + "}";
+  return {};
+}
+
+Status read_alternatives(ondemand::value value, const std::string& name, std::size_t& count) {
+  std::int64_t number = 0;
+  CORTEX_RETURN_IF_ERROR(read_between(value, name, {0, kAlternativesMax}, number));
+  count = static_cast<std::size_t>(number);
   return {};
 }
 
@@ -260,6 +270,8 @@ Status read_common(std::string_view key, ondemand::value value, Draft& draft) {
   if (key == "stream") return read_bool(value, name, draft.call.stream);
   if (key == "format") return read_format(value, name, draft.call.input.format);
   if (key == "think") return read_think(value, name, draft.conversation);
+  if (key == "logprobs") return read_bool(value, name, draft.logprobs);
+  if (key == "top_logprobs") return read_alternatives(value, name, draft.alternatives);
   if (key != "options") return skip_value(value);
   return for_each_given(value, name, [&](std::string_view option, ondemand::value field) {
     return read_option(option, field, draft.call.input);
@@ -307,6 +319,7 @@ Status read_body(std::string_view padded_body, Read&& read) {
 
 Status settle(Draft& draft) {
   if (draft.call.model.empty()) return missing_field("model");
+  if (draft.logprobs) draft.call.input.top_logprobs = draft.alternatives;
   SamplingSettings& sampling = draft.call.input.sampling;
   sampling.top_p = std::max(sampling.top_p, FLT_MIN);  // 0 leaves the likeliest
   if (sampling.typical_p <= 0) sampling.typical_p = 1;

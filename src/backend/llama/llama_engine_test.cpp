@@ -181,6 +181,17 @@ TEST_F(LlamaEngineTest, every_id_can_hold_share_save_and_restore) {
   EXPECT_LT(difference(alone, {logits.begin(), logits.end()}), 0.02F);
 }
 
+// Their library would let parts go, and then gives the cells of the rest to others.
+TEST_F(LlamaEngineTest, the_memory_of_sliding_windows_cannot_be_cut) {
+  testing::TinyGgufOptions tiny;
+  tiny.layers = 4;
+  const auto backend = load(options_of(testing::tiny_window_gguf(tiny)));
+  ASSERT_TRUE(backend);
+  EXPECT_EQ(backend->model().architecture, "cohere2");
+  EXPECT_FALSE(backend->model().can_cut);
+  EXPECT_TRUE(load()->model().can_cut);
+}
+
 TEST_F(LlamaEngineTest, a_state_of_another_model_is_refused) {
   const auto one = load();
   testing::TinyGgufOptions tiny;

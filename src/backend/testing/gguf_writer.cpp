@@ -156,6 +156,56 @@ void add_classes(GgufWriter& out, const TinyBertOptions& options) {
   out.add_tensor("cls.output.bias", {classes}, std::vector<float>(classes, 0.25F));
 }
 
+constexpr std::uint32_t kTransformerHeads = 2;
+
+void add_transformer_facts(
+    GgufWriter& out, const std::string& architecture, const TinyGgufOptions& options
+) {
+  const auto add = [&](const std::string& key, std::uint32_t value) {
+    out.add(architecture + "." + key, value);
+  };
+  out.add("general.architecture", architecture);
+  out.add("general.name", "tiny");
+  add("context_length", options.context_length);
+  add("embedding_length", options.width);
+  add("block_count", options.layers);
+  add("feed_forward_length", 2 * options.width);
+  add("attention.head_count", kTransformerHeads);
+  add("attention.head_count_kv", 1);
+  add("rope.dimension_count", options.width / kTransformerHeads);
+}
+
+// Blocks of attention and a gated network, one behind the other, the second with a norm of its own,
+// or both beside each other.
+void add_transformer(GgufWriter& out, const TinyGgufOptions& options, bool two_norms) {
+  const std::uint32_t width = options.width;
+  const std::uint32_t inner = 2 * width;
+  const std::uint32_t keys = width / kTransformerHeads;  // one head of keys and values
+  std::mt19937 random(options.seed);
+  const auto matrix = [&](const std::string& name, std::uint64_t in, std::uint64_t rows, float scale
+                      ) {
+    out.add_tensor(name, {in, rows}, random_values(random, in * rows, scale));
+  };
+  const auto norm = [&](const std::string& name) {
+    out.add_tensor(name, {width}, std::vector<float>(width, 1));
+  };
+  matrix("token_embd.weight", width, kByteTokens, 1);
+  norm("output_norm.weight");
+  if (options.own_output) matrix("output.weight", width, kByteTokens, 1);
+  for (std::uint32_t layer = 0; layer < options.layers; ++layer) {
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    norm(block + "attn_norm.weight");
+    matrix(block + "attn_q.weight", width, width, 0.5F);
+    matrix(block + "attn_k.weight", width, keys, 0.5F);
+    matrix(block + "attn_v.weight", width, keys, 0.5F);
+    matrix(block + "attn_output.weight", width, width, 0.5F);
+    if (two_norms) norm(block + "ffn_norm.weight");
+    matrix(block + "ffn_gate.weight", width, inner, 0.3F);
+    matrix(block + "ffn_up.weight", width, inner, 0.3F);
+    matrix(block + "ffn_down.weight", inner, width, 0.3F);
+  }
+}
+
 }  // namespace
 
 void GgufWriter::add(std::string_view key, std::uint32_t value) {
@@ -243,46 +293,22 @@ std::string GgufWriter::bytes() const {
 }
 
 std::string tiny_gguf(const TinyGgufOptions& options) {
-  constexpr std::uint32_t kHeads = 2;
-  const std::uint32_t width = options.width;
-  const std::uint32_t inner = 2 * width;
-  const std::uint32_t keys = width / kHeads;  // one head of keys and values
   GgufWriter out;
-  out.add("general.architecture", "llama");
-  out.add("general.name", "tiny");
-  out.add("llama.context_length", options.context_length);
-  out.add("llama.embedding_length", width);
-  out.add("llama.block_count", options.layers);
-  out.add("llama.feed_forward_length", inner);
-  out.add("llama.attention.head_count", kHeads);
-  out.add("llama.attention.head_count_kv", std::uint32_t{1});
+  add_transformer_facts(out, "llama", options);
   out.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
-  out.add("llama.rope.dimension_count", width / kHeads);
   add_byte_vocabulary(out, options);
+  add_transformer(out, options, true);
+  return out.bytes();
+}
 
-  std::mt19937 random(options.seed);
-  const auto matrix = [&](const std::string& name, std::uint64_t in, std::uint64_t rows, float scale
-                      ) {
-    out.add_tensor(name, {in, rows}, random_values(random, in * rows, scale));
-  };
-  const auto norm = [&](const std::string& name) {
-    out.add_tensor(name, {width}, std::vector<float>(width, 1));
-  };
-  matrix("token_embd.weight", width, kByteTokens, 1);
-  norm("output_norm.weight");
-  if (options.own_output) matrix("output.weight", width, kByteTokens, 1);
-  for (std::uint32_t layer = 0; layer < options.layers; ++layer) {
-    const std::string block = "blk." + std::to_string(layer) + ".";
-    norm(block + "attn_norm.weight");
-    matrix(block + "attn_q.weight", width, width, 0.5F);
-    matrix(block + "attn_k.weight", width, keys, 0.5F);
-    matrix(block + "attn_v.weight", width, keys, 0.5F);
-    matrix(block + "attn_output.weight", width, width, 0.5F);
-    norm(block + "ffn_norm.weight");
-    matrix(block + "ffn_gate.weight", width, inner, 0.3F);
-    matrix(block + "ffn_up.weight", width, inner, 0.3F);
-    matrix(block + "ffn_down.weight", inner, width, 0.3F);
-  }
+std::string tiny_window_gguf(const TinyGgufOptions& options) {
+  GgufWriter out;
+  add_transformer_facts(out, "cohere2", options);
+  out.add("cohere2.attention.layer_norm_epsilon", 1e-5F);
+  out.add("cohere2.attention.sliding_window", std::uint32_t{16});
+  out.add("cohere2.logit_scale", 1.0F);
+  add_byte_vocabulary(out, options);
+  add_transformer(out, options, false);
   return out.bytes();
 }
 

@@ -58,6 +58,10 @@ struct TinyGgufOptions {
 // for the ends of a text. What it says is nonsense, and always the same.
 [[nodiscard]] std::string tiny_gguf(const TinyGgufOptions& options = {});
 
+// A language model as that one whose layers see the last 16 tokens alone (Cohere 2; every fourth
+// sees all).
+[[nodiscard]] std::string tiny_window_gguf(const TinyGgufOptions& options = {});
+
 // A language model as that one whose memory is one state for each sequence (Mamba): a part of a
 // text cannot be taken out of it.
 [[nodiscard]] std::string tiny_mamba_gguf(const TinyGgufOptions& options = {});

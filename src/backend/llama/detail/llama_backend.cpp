@@ -148,7 +148,7 @@ Status LlamaBackend::make_context(
   // All ids that there are: a state can only be saved of one below this number.
   parameters.n_seq_max = static_cast<std::uint32_t>(api_.llama_max_parallel_sequences());
   parameters.kv_unified = true;
-  parameters.swa_full = true;  // else a part of a sequence could not be shared
+  parameters.swa_full = true;  // the small memory of windows holds but few sequences
   parameters.flash_attn_type = settings.flash_attention;
   parameters.type_k = settings.cache_type_k;
   parameters.type_v = settings.cache_type_v;
@@ -233,14 +233,16 @@ Status LlamaBackend::try_step(std::int32_t first, std::int32_t count) {
 }
 
 // What the library does not tell is tried: the first steps of the model, whether it can forget a
-// part, and what a cell weighs.
+// part, and what a cell weighs. Of sliding windows it lets parts go, but takes cells that no window
+// of their last owner sees for other sequences: who shares those later would not find them.
 Status LlamaBackend::try_memory() {
   CORTEX_RETURN_IF_ERROR(try_step(0, 1));
   const std::size_t one = api_.llama_state_seq_get_size(context_->get(), 0);
   CORTEX_RETURN_IF_ERROR(try_step(1, 2));
   const std::size_t three = api_.llama_state_seq_get_size(context_->get(), 0);
   facts_.bytes_per_cell = three > one + 1 ? (three - one) / 2 : 1;
-  facts_.can_cut = api_.llama_memory_seq_rm(memory_, 0, 1, -1);
+  const bool slides = api_.llama_model_n_swa(weights_->model()) > 0;
+  facts_.can_cut = api_.llama_memory_seq_rm(memory_, 0, 1, -1) && !slides;
   api_.llama_memory_clear(memory_, false);
   return {};
 }

@@ -40,7 +40,8 @@ namespace cortex::backend {
   X(llama_model_is_recurrent) X(llama_model_load_from_file)                                        \
   X(llama_model_meta_val_str) X(llama_model_n_cls_out) X(llama_model_n_ctx_train)                  \
   X(llama_model_n_embd) X(llama_model_n_embd_out) X(llama_model_n_head) X(llama_model_n_head_kv)   \
-  X(llama_model_n_layer) X(llama_model_n_params) X(llama_model_size) X(llama_n_batch)               \
+  X(llama_model_n_layer) X(llama_model_n_params) X(llama_model_n_swa) X(llama_model_size)           \
+  X(llama_n_batch)                                                                                 \
   X(llama_n_ctx) X(llama_n_seq_max)                                                                 \
   X(llama_sampler_apply) X(llama_sampler_chain_add) X(llama_sampler_chain_default_params)          \
   X(llama_sampler_chain_init) X(llama_sampler_free) X(llama_sampler_init_dist)                     \

@@ -46,13 +46,6 @@ bool has_prefix_disk(const LoaderParts& parts, const GenerationConfig& config) {
   return !parts.prefixes.empty() && config.prefix_disk_bytes > 0;
 }
 
-// What a state follows from beside the tokens: the file, and how the engine was told to run it.
-std::string state_model(const ModelConfig& config, const backend::SequenceModel& model) {
-  std::string out = model.digest;
-  for (const auto& [name, value] : config.parameters) out.append("\n" + name + "=" + value);
-  return out;
-}
-
 // No two names become one, and none leads out of the folder.
 std::string prefix_folder_name(std::string_view model) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -197,6 +190,12 @@ ModelFacts facts_of(
 }
 
 }  // namespace
+
+std::string state_model(const ModelConfig& config, const backend::SequenceModel& model) {
+  std::string out = model.digest + "\ncells=" + std::to_string(model.cells);
+  for (const auto& [name, value] : config.parameters) out.append("\n" + name + "=" + value);
+  return out;
+}
 
 std::size_t engine_threads(const ModelConfig& config, const CoreBudget& cores) {
   if (config.threads > 0) return std::min(config.threads, cores.cores());

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "app/model_loader.h"
@@ -16,6 +17,13 @@ namespace cortex::app {
 // The model file of a version: the configuration's, else what the engine calls its own.
 [[nodiscard]] std::filesystem::path version_file(
     const std::filesystem::path& folder, const ModelConfig& config, std::string_view otherwise
+);
+
+// What a saved state follows from beside its tokens: the file, how much the memory holds (some
+// models turn their keys by it), and how the engine was told to run it. Names the states of a
+// prefix store: those of another name are never restored.
+[[nodiscard]] std::string state_model(
+    const ModelConfig& config, const backend::SequenceModel& model
 );
 
 // Turns the version folder of a language model into a servable: engine, lane, template, warm-up. A

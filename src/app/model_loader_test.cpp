@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app/language_model.h"
 #include "backend/llama/llama_engine.h"
 #include "backend/onnx/onnx_engine.h"
 #include "backend/synthetic/synthetic_engine.h"
@@ -224,11 +225,22 @@ TEST_F(ModelLoader, makes_a_language_model_of_a_gguf_file) {
   EXPECT_FALSE(loaded->facts.thinking);
 }
 
-TEST_F(ModelLoader, a_language_model_whose_memory_cannot_be_cut_answers_as_if_it_were_cold) {
+// One whose memory cannot be cut: a part of a text cannot be shared.
+class UncutModel : public ModelLoader,
+                   public testing::WithParamInterface<
+                       std::string (*)(const backend::testing::TinyGgufOptions&)> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Memories,
+    UncutModel,
+    testing::Values(backend::testing::tiny_mamba_gguf, backend::testing::tiny_window_gguf)
+);
+
+TEST_P(UncutModel, answers_as_if_it_were_cold) {
   config_.backend = "llama";
   backend::testing::TinyGgufOptions tiny;
   tiny.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
-  write("1/model.gguf", backend::testing::tiny_mamba_gguf(tiny));
+  write("1/model.gguf", GetParam()(tiny));
   config_.generation.cells = 512;
   const std::vector<std::string> questions = {"once upon a time there was", "once upon a time we"};
   std::vector<std::string> cold;
@@ -248,6 +260,20 @@ TEST_F(ModelLoader, a_language_model_whose_memory_cannot_be_cut_answers_as_if_it
     ASSERT_TRUE(said.ok()) << said.status().to_string();
     EXPECT_EQ(*said, cold[asked]);
   }
+}
+
+// Some models turn their keys by how much the memory holds.
+TEST_F(ModelLoader, states_are_of_one_file_one_memory_and_one_set_of_parameters) {
+  backend::SequenceModel model;
+  model.digest = "d";
+  model.cells = 512;
+  const std::string first = state_model(config_, model);
+  EXPECT_EQ(state_model(config_, model), first);
+  model.cells = 1024;
+  EXPECT_NE(state_model(config_, model), first);
+  model.cells = 512;
+  config_.parameters["cache_type_k"] = "q8_0";
+  EXPECT_NE(state_model(config_, model), first);
 }
 
 TEST_F(ModelLoader, tells_what_the_files_of_a_version_are) {

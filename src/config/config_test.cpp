@@ -99,6 +99,62 @@ TEST(Loader, a_list_that_is_set_to_nothing_is_a_fault_and_an_empty_text_is_no_li
   EXPECT_TRUE(load(sources).ok());
 }
 
+TEST(Loader, an_empty_variable_leaves_the_list_of_the_file) {
+  const std::string path = testing::TempDir() + "cortex_config_keys_test.yaml";
+  FILE* file = std::fopen(path.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  std::fputs("auth: {api_keys: [one]}\n", file);
+  std::fclose(file);
+  Sources sources;
+  sources.file = path;
+  sources.environment = {{"CORTEX_API_KEYS", ""}};
+  EXPECT_THAT(load(sources).settings.auth.api_keys, ElementsAre("one"));
+}
+
+TEST(Loader, blanks_around_the_entries_of_variables_and_flags_are_not_theirs) {
+  Sources sources;
+  sources.environment = {{"CORTEX_API_KEYS", " one,\ttwo , ,three\r\n"}};
+  sources.flags["models.repositories"] = {" a b "};
+  const Loaded loaded = load(sources);
+  ASSERT_TRUE(loaded.ok()) << fault_text(loaded.faults);
+  EXPECT_THAT(loaded.settings.auth.api_keys, ElementsAre("one", "two", "three"));
+  EXPECT_THAT(loaded.settings.models.repositories, ElementsAre("a b"));
+}
+
+TEST(Loader, blanks_are_no_keys) {
+  Sources sources;
+  sources.environment = {{"CORTEX_API_KEYS", " "}};
+  sources.flags["http.host"] = {"0.0.0.0"};
+  const std::string text = fault_text(load(sources).faults);
+  EXPECT_THAT(text, HasSubstr("CORTEX_API_KEYS: is a list without an entry\n"));
+  EXPECT_THAT(text, HasSubstr("there are no keys"));
+}
+
+TEST(Loader, a_key_that_is_not_one_word_is_refused_wherever_it_comes_from_and_not_shown) {
+  const std::string text =
+      fault_text(load_text(
+                     "auth: {api_keys: [one, \" two\"]}\nadapters: {api_keys: [\"three\\tfour\"]}",
+                     "c.yaml"
+      )
+                     .faults);
+  EXPECT_THAT(text, HasSubstr("c.yaml:1: auth.api_keys: key 2 has a blank"));
+  EXPECT_THAT(text, HasSubstr("c.yaml:2: adapters.api_keys: key 1 has a blank"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("two")));
+  Sources sources;
+  sources.environment = {{"CORTEX_API_KEYS", "one,two three"}};
+  EXPECT_THAT(fault_text(load(sources).faults), HasSubstr("CORTEX_API_KEYS: key 2 has a blank"));
+}
+
+TEST(Loader, an_empty_entry_is_refused) {
+  EXPECT_EQ(
+      fault_text(load_text("auth: {api_keys: [one, \"\"]}", "c.yaml").faults),
+      "c.yaml:1: auth.api_keys: entry 2 is empty\n"
+  );
+  Sources sources;
+  sources.flags["models.repositories"] = {" "};
+  EXPECT_EQ(fault_text(load(sources).faults), "--model-repository: entry 1 is empty\n");
+}
+
 TEST(Loader, reports_all_faults_at_once_each_with_its_place) {
   const Loaded loaded = load_text(
       "http:\n  port: 99999\n  prot: 1\nlog: {level: loud}\nmodels: {repositories: here}\nhttp: "

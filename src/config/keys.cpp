@@ -24,6 +24,10 @@ std::optional<std::uint8_t> hex_digit(char c) {
   return std::nullopt;
 }
 
+// Of an empty key: what a variable that is not set gives to sha256sum.
+constexpr std::string_view kDigestOfNothing =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 bool parse_digest(std::string_view hex, std::array<std::uint8_t, 32>& out) {
   if (hex.size() != 2 * out.size()) return false;
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -33,6 +37,11 @@ bool parse_digest(std::string_view hex, std::array<std::uint8_t, 32>& out) {
     out[i] = static_cast<std::uint8_t>(*high << 4 | *low);
   }
   return true;
+}
+
+bool is_of_nothing(const std::array<std::uint8_t, 32>& digest) {
+  std::array<std::uint8_t, 32> nothing{};
+  return parse_digest(kDigestOfNothing, nothing) && digest == nothing;
 }
 
 std::optional<std::uint64_t> parse_limit(const YAML::Node& value) {
@@ -149,6 +158,7 @@ class KeyReader {
       names_digest_ = true;
       has_digest_ = parse_digest(value.Scalar(), key.sha256);
       if (!has_digest_) fault(value, "sha256 must be 64 hexadecimal digits");
+      if (is_of_nothing(key.sha256)) fault(value, "sha256 is the digest of an empty key");
     }
   }
 

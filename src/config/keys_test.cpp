@@ -32,6 +32,15 @@ TEST(Keys, reads_yaml_and_json_as_a_list_or_below_keys) {
   }
 }
 
+TEST(Keys, the_digest_of_an_empty_key_is_refused) {
+  const KeyFile file = parse_keys(
+      "- {name: ci, scopes: [read], sha256: "
+      "E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855}",
+      "k"
+  );
+  EXPECT_EQ(fault_text(file.faults), "k:1: keys[0]: sha256 is the digest of an empty key\n");
+}
+
 TEST(Keys, a_scope_has_the_name_of_a_role_too) {
   const KeyFile file = parse_keys(
       "- {name: ci, scopes: [reader, inference_user, model_admin], sha256: " + kDigest + "}", "k"

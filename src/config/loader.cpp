@@ -18,12 +18,21 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 1 << 20;
 
-std::vector<std::string> split_list(const std::string& text) {
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// The entries between commas, without the blanks around them; those that are empty are left out.
+std::vector<std::string> split_list(std::string_view text) {
   std::vector<std::string> out;
   std::size_t start = 0;
   while (start <= text.size()) {
     const std::size_t comma = std::min(text.find(',', start), text.size());
-    if (comma > start) out.push_back(text.substr(start, comma - start));
+    const std::string_view entry = trimmed(text.substr(start, comma - start));
+    if (!entry.empty()) out.emplace_back(entry);
     start = comma + 1;
   }
   return out;
@@ -99,9 +108,10 @@ void apply_environment(const Environment& environment, Loaded& out) {
     const auto found = environment.find(setting.environment);
     if (found == environment.end()) continue;
     const bool list = std::holds_alternative<ListTarget>(setting.target);
+    if (list && found->second.empty()) continue;
     const auto values = list ? split_list(found->second) : std::vector<std::string>{found->second};
     // Whoever sets keys to a list of nothing must not be served without.
-    if (list && values.empty() && !found->second.empty()) {
+    if (list && values.empty()) {
       out.faults.push_back({found->first, "is a list without an entry"});
       continue;
     }
@@ -113,7 +123,11 @@ void apply_flags(const Sources& sources, Loaded& out) {
   for (const auto& [path, values] : sources.flags) {
     const Setting* setting = find_setting(path);
     CHECK(setting != nullptr, "flags come from the table");
-    apply(*setting, std::string(setting->flag), values, out);
+    std::vector<std::string> meant = values;
+    if (std::holds_alternative<ListTarget>(setting->target)) {
+      for (std::string& entry : meant) entry = trimmed(entry);
+    }
+    apply(*setting, std::string(setting->flag), meant, out);
   }
 }
 

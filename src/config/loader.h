@@ -14,6 +14,8 @@ namespace cortex::config {
 using Environment = std::map<std::string, std::string, std::less<>>;
 
 // Where settings come from, the weakest first: the defaults, the file, the environment, the flags.
+// A variable lists its entries between commas. Blanks around an entry of a variable or a flag are
+// not its own; a variable of a list that is empty is as if it were not there.
 struct Sources {
   std::string file;         // path of a YAML file; empty: none
   Environment environment;  // names that are not in the table are not ours

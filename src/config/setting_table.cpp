@@ -98,7 +98,7 @@ const Setting kTable[] = {
     {"adapters.api_keys", "", "LORA_API_KEYS",
      "Keys, in plain text, for the calls that manage adapters and for nothing else; with them these calls are answered "
      "401 without a key, also where the server has no other keys.",
-     ListTarget{CORTEX_MEMBER(adapters.api_keys)}},
+     ListTarget{CORTEX_MEMBER(adapters.api_keys), ListTarget::Entries::kKeys}},
     {"adapters.max_per_model", "", "MAX_LORA_ADAPTERS",
      "Adapters that are loaded at once over one version of a model; the one that was used least recently gives way.",
      CountTarget{CORTEX_MEMBER(adapters.max_per_model), 1, 10'000}},
@@ -237,7 +237,7 @@ const Setting kTable[] = {
 
     {"auth.api_keys", "", "CORTEX_API_KEYS",
      "Keys with every scope, in plain text: a quick start. Prefer auth.keys_file.",
-     ListTarget{CORTEX_MEMBER(auth.api_keys)}},
+     ListTarget{CORTEX_MEMBER(auth.api_keys), ListTarget::Entries::kKeys}},
     {"auth.keys_file", "--keys-file", "CORTEX_KEYS_FILE",
      "YAML or JSON file of keys: {name, tenant, workspace, scopes: [read, infer, admin], sha256, limits, class, weight}.",
      TextTarget{CORTEX_MEMBER(auth.keys_file)}},

@@ -19,7 +19,11 @@ struct TextTarget {
   std::string& (*of)(Settings&);
 };
 struct ListTarget {
+  // A key is what a client sends in a header: one word.
+  enum class Entries : std::uint8_t { kTexts, kKeys };
+
   std::vector<std::string>& (*of)(Settings&);
+  Entries entries = Entries::kTexts;
 };
 struct SwitchTarget {
   bool& (*of)(Settings&);
@@ -68,9 +72,9 @@ struct Setting {
 [[nodiscard]] std::span<const Setting> setting_table();
 [[nodiscard]] const Setting* find_setting(std::string_view path);
 
-// Reads `values` into the setting's member; all kinds but lists take exactly one. The error says
-// what would be right. Bytes take the suffixes KiB, MiB, GiB; times ms, s, m, h, and milliseconds
-// without one.
+// Reads `values` into the setting's member; all kinds but lists take exactly one, and no entry of a
+// list is empty. The error says what would be right, and shows no key. Bytes take the suffixes KiB,
+// MiB, GiB; times ms, s, m, h, and milliseconds without one.
 [[nodiscard]] Status assign(
     const Setting& setting, Settings& settings, std::span<const std::string> values
 );

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The values of settings: from text, to text.
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -131,6 +132,27 @@ Status set(const ListTarget&, const Setting&, Settings&, const std::string&) {
   return internal("a list is assigned as a whole");
 }
 
+bool is_blank_or_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte <= ' ' || byte == 0x7f;
+}
+
+// Entries are counted from 1, and keys are not shown: what is wrong ends up in logs.
+Status set_list(const ListTarget& target, Settings& settings, std::span<const std::string> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
+    if (values[i].empty()) return invalid_argument("entry " + number + " is empty");
+    if (target.entries == ListTarget::Entries::kKeys &&
+        std::ranges::any_of(values[i], is_blank_or_control)) {
+      return invalid_argument(
+          "key " + number + " has a blank or a control character in it; a key is one word"
+      );
+    }
+  }
+  target.of(settings).assign(values.begin(), values.end());
+  return {};
+}
+
 std::string list_text(const std::vector<std::string>& values) {
   std::vector<std::string_view> words(values.begin(), values.end());
   return "[" + joined(words, ", ") + "]";
@@ -147,8 +169,7 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 
 Status assign(const Setting& setting, Settings& settings, std::span<const std::string> values) {
   if (const auto* list = std::get_if<ListTarget>(&setting.target)) {
-    list->of(settings).assign(values.begin(), values.end());
-    return {};
+    return set_list(*list, settings, values);
   }
   if (values.size() != 1) return invalid_argument("takes one value, not a list");
   return std::visit(

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/inspect_folder.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -11,7 +10,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "app/language_model.h"
 #include "app/model_loader.h"
 #include "backend/llama/llama_engine.h"
 #include "backend/onnx/onnx_engine.h"
@@ -84,18 +82,6 @@ class Workbench {
     return make_loader(parts)(config, version.path, version.version);
   }
 
-  // The model's part of this machine's cores. An engine of sequences has one instance.
-  void plan(ModelConfig& config) const {
-    if (sequences_.contains(config.backend)) {
-      config.instances = 1;
-      config.threads = engine_threads(config, cores_);
-      return;
-    }
-    const CoreBudget::Plan plan = cores_.plan(config.instances, config.threads);
-    config.instances = plan.instances;
-    config.threads = plan.threads_per_instance;
-  }
-
  private:
   Engines engines_;
   SequenceEngines sequences_;
@@ -110,7 +96,6 @@ Result<json::object> completed_json(
   CORTEX_RETURN_IF_ERROR(version.fault);
   Workbench bench;
   CORTEX_ASSIGN_OR_RETURN(registry::LoadedModel loaded, bench.load(config, version));
-  bench.plan(loaded.config);
   json::object out = config_json(loaded.config);
   if (loaded.signature.generates) {
     out["generation"] = {

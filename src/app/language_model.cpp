@@ -234,6 +234,9 @@ Result<registry::LoadedModel> load_language_model(
   CORTEX_ASSIGN_OR_RETURN(
       lane_how.draft_backend, load_draft_model(engine, out.config, options, folder, *backend)
   );
+  out.config.default_filename = options.model_file.filename().string();
+  out.config.instances = 1;
+  out.config.threads = options.threads;
   out.memory_bytes = backend->model().memory_bytes;
   if (lane_how.draft_backend) out.memory_bytes += lane_how.draft_backend->model().memory_bytes;
   auto lane = std::make_unique<scheduler::SequenceLane>(std::move(lane_how), backend, parts.clock);

@@ -45,6 +45,9 @@ class Loading {
     if (parts_.run_once && model_.config.warmup.empty()) run_once(*backend_, model_.config);
     build_lane();
     if (!model_.config.text.tokenizer.empty()) CORTEX_RETURN_IF_ERROR(put_text_in_front());
+    model_.config.default_filename = file_.filename().string();
+    model_.config.instances = plan_.instances;
+    model_.config.threads = plan_.threads_per_instance;
     return std::move(model_);
   }
 

@@ -36,8 +36,9 @@ struct LoaderParts {
   std::filesystem::path prefixes{};  // computed prefixes of language models; empty: none on disk
 };
 
-// Turns a version folder into a servable: engine, lane, tokeniser or template, warm-up. A declared
-// warm-up that fails fails the load. Thread-safe; runs on loader threads.
+// Turns a version folder into a servable: engine, lane, tokeniser or template, warm-up. The
+// configuration that comes back is the one in force: file, instances and threads included. A
+// declared warm-up that fails fails the load. Thread-safe; runs on loader threads.
 [[nodiscard]] registry::Loader make_loader(LoaderParts parts);
 
 }  // namespace cortex::app

@@ -149,6 +149,20 @@ TEST_F(ModelLoader, batches_rows_that_stand_alone_and_no_others) {
   EXPECT_EQ(whole->config.inputs.at(0).shape, (Shape{-1, 2}));
 }
 
+TEST_F(ModelLoader, tells_the_configuration_in_force) {
+  write("1/model.synthetic", "result: identity\ninputs: INPUT0 FP32 [-1,2]\n");
+  const auto by_cores = load();
+  ASSERT_TRUE(by_cores.ok()) << by_cores.status().to_string();
+  EXPECT_EQ(by_cores->config.default_filename, "model.synthetic");
+  const CoreBudget::Plan plan = cores_.plan(0, 0);
+  EXPECT_EQ(by_cores->config.instances, plan.instances);
+  EXPECT_EQ(by_cores->config.threads, plan.threads_per_instance);
+  config_.instances = 3;
+  config_.threads = 1;
+  EXPECT_EQ(load()->config.instances, 3u);
+  EXPECT_EQ(load()->config.threads, 1u);
+}
+
 TEST_F(ModelLoader, names_a_backend_that_is_not_there) {
   config_.backend = "tarot";
   EXPECT_THAT(load().status().text(), HasSubstr("there is no backend 'tarot'"));

@@ -137,6 +137,11 @@ json::object parameters(const ModelConfig& config) {
   for (const auto& [name, value] : config.parameters) {
     out.emplace(name, json::object{{"string_value", value}});
   }
+  if (config.threads > 0) {
+    out.emplace(
+        "intra_op_thread_count", json::object{{"string_value", std::to_string(config.threads)}}
+    );
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "text/detail/json_scan.h"
 #include "text/detail/reply_syntax.h"
 
 namespace cortex::text {
@@ -28,6 +29,23 @@ std::size_t begun_mark(std::string_view text, std::string_view mark) {
 bool may_become(std::string_view text, std::string_view mark) {
   return text.size() < mark.size() && mark.starts_with(text);
 }
+
+// Whether the arguments of a call came to their end.
+class ArgumentsEnd {
+ public:
+  void feed(std::string_view part) {
+    for (const char c : part) ended_ = scan_.feed(c) == JsonScan::Step::kLast || ended_;
+  }
+  // Of a number or a word it is what would follow that ends it.
+  [[nodiscard]] bool reached() const {
+    JsonScan scan = scan_;
+    return ended_ || scan.feed(' ') == JsonScan::Step::kBehind;
+  }
+
+ private:
+  JsonScan scan_;
+  bool ended_ = false;
+};
 
 }  // namespace
 
@@ -85,7 +103,9 @@ struct ReplyParser::Inner {
   std::size_t mark_end = 0;  // in `held`
   const CallMark* mark = nullptr;
   std::optional<CallReader> reader;
+  ArgumentsEnd arguments_end;
   std::uint32_t calls = 0;
+  std::uint32_t whole_calls = 0;
   std::vector<ReplyPiece> out;
 };
 
@@ -292,7 +312,9 @@ void ReplyParser::Inner::report_call() {
   if (!reader->certain()) return;
   if (!reported) give(Kind::kCall, reader->name());
   reported = true;
-  give(Kind::kArguments, reader->take_arguments());
+  const std::string arguments = reader->take_arguments();
+  arguments_end.feed(arguments);
+  give(Kind::kArguments, arguments);
   held.erase(0, at);
   at = 0;
 }
@@ -300,6 +322,8 @@ void ReplyParser::Inner::report_call() {
 void ReplyParser::Inner::end_call() {
   report_call();
   reader.reset();
+  if (whole_calls == calls && arguments_end.reached()) ++whole_calls;
+  arguments_end = {};
   ++calls;
   state = State::kBetween;
 }
@@ -364,5 +388,7 @@ std::vector<ReplyPiece> ReplyParser::finish() {
   inner_->run();
   return std::exchange(inner_->out, {});
 }
+
+std::uint32_t ReplyParser::whole_calls() const { return inner_->whole_calls; }
 
 }  // namespace cortex::text

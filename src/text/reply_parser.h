@@ -106,6 +106,10 @@ class ReplyParser {
   // The reply ended: what was held back.
   [[nodiscard]] std::vector<ReplyPiece> finish();
 
+  // How many calls, from the first on, have ended with all of their arguments. Others were cut off,
+  // or broke off.
+  [[nodiscard]] std::uint32_t whole_calls() const;
+
  private:
   struct Inner;
   std::unique_ptr<Inner> inner_;

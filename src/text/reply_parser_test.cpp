@@ -340,6 +340,32 @@ TEST(ReplyParser, gives_text_and_arguments_as_they_come) {
   EXPECT_EQ(joined(parser.finish()), "t'</tool_'");
 }
 
+TEST(ReplyParser, counts_the_calls_that_have_all_of_their_arguments) {
+  const auto whole_of = [](Format format, const std::string& reply) {
+    ReplyParser parser(with(format));
+    for (const auto& c : characters(reply)) (void)parser.feed(c);
+    (void)parser.finish();
+    return parser.whole_calls();
+  };
+  const std::string call = "<tool_call>{\"name\": \"f\", \"arguments\": ";
+  EXPECT_EQ(whole_of(Format::kHermes, "text"), 0U);
+  EXPECT_EQ(whole_of(Format::kHermes, "<tool_call>{\"name\": \"f\"}"), 1U);
+  for (const std::string arguments : {"{\"a\": \"}\"}", "[]", "\"{}\"", "null}", "7}", "true }"}) {
+    EXPECT_EQ(whole_of(Format::kHermes, call + arguments), 1U) << arguments;
+  }
+  for (const std::string arguments :
+       {"{", "{\"a\": \"", "{\"a\": \"b\"", "{\"a\": ]}}", "\"{\"}"}) {
+    EXPECT_EQ(whole_of(Format::kHermes, call + arguments), 0U) << arguments;
+  }
+  const std::string whole = call + "{}}</tool_call>";
+  EXPECT_EQ(whole_of(Format::kHermes, whole + whole), 2U);
+  EXPECT_EQ(whole_of(Format::kHermes, whole + call + "{\"a\": 1"), 1U);
+  EXPECT_EQ(whole_of(Format::kHermes, call + "{\"a\": ]}</tool_call>" + whole), 0U);
+  EXPECT_EQ(whole_of(Format::kHermes, whole + "<tool_call>{\"na"), 1U);
+  EXPECT_EQ(whole_of(Format::kMistral, "[TOOL_CALLS]f[ARGS]{\"a\": 1"), 0U);
+  EXPECT_EQ(whole_of(Format::kMistral, "[TOOL_CALLS]f[ARGS]{\"a\": 1}"), 1U);
+}
+
 TEST(ReplyParser, a_call_that_never_comes_to_its_arguments_is_text) {
   const auto llama = with(Format::kLlama3);
   const auto reply = "{\"x\": \"" + std::string(200'000, 'y');

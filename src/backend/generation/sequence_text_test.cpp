@@ -109,6 +109,85 @@ TEST_F(SequenceTextTest, where_one_call_was_asked_for_the_second_ends_it) {
   EXPECT_EQ(out.finish, FinishReason::kToolCalls);
 }
 
+TEST_F(SequenceTextTest, a_stop_string_inside_a_call_is_the_reason_of_the_end) {
+  plan_.reply->format = text::ReplyFormat::kHermes;
+  plan_.reply->tools = true;
+  plan_.stop = {"Par"};
+  const std::string_view call =
+      R"(<tool_call>{"name": "add", "arguments": {"city": "Paris"}}</tool_call>)";
+  const auto out = say(call);
+  EXPECT_EQ(out.finish, FinishReason::kStop);
+  EXPECT_EQ(out.stop, "Par");
+  ASSERT_EQ(out.tool_calls.size(), 1u);
+  EXPECT_EQ(out.tool_calls[0].arguments, R"({"city": ")");
+  // The first is whole, the second is not.
+  EXPECT_EQ(
+      say(R"(<tool_call>{"name": "f", "arguments": {}}</tool_call>)" + std::string(call)).finish,
+      FinishReason::kStop
+  );
+}
+
+TEST_F(SequenceTextTest, a_stop_string_behind_calls_leaves_them_the_reason) {
+  plan_.reply->format = text::ReplyFormat::kHermes;
+  plan_.reply->tools = true;
+  for (const std::string stop : {"}</tool", "</tool_call>", "END"}) {
+    plan_.stop = {stop};
+    const auto out = say(R"(<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call> END)");
+    EXPECT_EQ(out.finish, FinishReason::kToolCalls) << stop;
+    EXPECT_EQ(out.stop, "") << stop;
+    ASSERT_EQ(out.tool_calls.size(), 1u) << stop;
+    EXPECT_EQ(out.tool_calls[0].arguments, R"({"a": 1})") << stop;
+  }
+}
+
+TEST_F(SequenceTextTest, a_call_that_the_model_broke_off_is_not_the_reason) {
+  plan_.reply->format = text::ReplyFormat::kHermes;
+  plan_.reply->tools = true;
+  const std::string broken = R"(<tool_call>{"name": "f", "arguments": {"a": [1)";
+  EXPECT_EQ(say(broken).finish, FinishReason::kStop);
+  EXPECT_EQ(say(broken, FinishReason::kLength).finish, FinishReason::kLength);
+  // Where one call is wanted, the one behind it ends the answer as this one stands.
+  plan_.parallel_calls = false;
+  const std::string next = R"(}}<tool_call>{"name": "g", "arguments": {}}</tool_call>)";
+  EXPECT_EQ(say(broken + next).finish, FinishReason::kStop);
+  EXPECT_EQ(say(broken + "]" + next).finish, FinishReason::kToolCalls);
+}
+
+TEST_F(SequenceTextTest, what_a_call_that_must_be_made_was_begun_with_is_no_text) {
+  plan_.reply->tools = true;
+  const std::pair<text::ReplyFormat, std::string> calls[] = {
+      {text::ReplyFormat::kHermes, R"(<tool_call>{"name": "f", "arguments": {)"},
+      {text::ReplyFormat::kSmolLm, R"(<tool_call>[{"name": "f", "arguments": {)"},
+      {text::ReplyFormat::kLlama3, R"({"name": "f", "parameters": {)"},
+      {text::ReplyFormat::kMistral, R"([TOOL_CALLS]f[ARGS]{)"},
+  };
+  for (const auto& [format, call] : calls) {
+    plan_.reply->format = format;
+    for (std::size_t size = 0; size < call.size(); ++size) {
+      const std::string begun = call.substr(0, size);
+      plan_.calls_alone = false;
+      EXPECT_EQ(say(begun, FinishReason::kLength).text, begun);
+      plan_.calls_alone = true;
+      const auto out = say("<think>hm</think>" + begun, FinishReason::kLength);
+      EXPECT_EQ(out.text, "") << begun;
+      EXPECT_EQ(out.reasoning, "hm") << begun;
+      EXPECT_TRUE(out.tool_calls.empty()) << begun;
+      EXPECT_EQ(out.finish, FinishReason::kLength) << begun;
+    }
+    const auto out = say(call, FinishReason::kLength);
+    ASSERT_EQ(out.tool_calls.size(), 1u);
+    EXPECT_EQ(out.tool_calls[0].arguments, "{");
+  }
+  // Nor is what follows a call, up to the next.
+  plan_.reply->format = text::ReplyFormat::kSmolLm;
+  const std::string whole = R"(<tool_call>[{"name": "f", "arguments": {}})";
+  for (const std::string_view rest : {"]</tool_c", R"(, {"name": "g)"}) {
+    const auto out = say(whole + std::string(rest), FinishReason::kLength);
+    EXPECT_EQ(out.text, "") << rest;
+    EXPECT_EQ(out.tool_calls.size(), 1u) << rest;
+  }
+}
+
 TEST_F(SequenceTextTest, without_a_parser_marks_are_text) {
   plan_.reply.reset();
   EXPECT_EQ(say("<think>x</think>").text, "<think>x</think>");

@@ -166,6 +166,7 @@ Status PromptMaker::read_conversation(
   out.text.reply = reply;
   out.text.marks = constraints_.marks();
   out.text.parallel_calls = conversation.parallel_tool_calls;
+  out.text.calls_alone = must_call(conversation);
   return {};
 }
 

@@ -94,13 +94,25 @@ void SequenceText::take(std::vector<text::ReplyPiece> pieces, GenerationOutput& 
   }
 }
 
+// Where nothing but calls was to be drawn, a text that the end brings is a piece of a call that was
+// cut off before it was one.
+void SequenceText::take_rest(GenerationOutput& out) {
+  std::vector<text::ReplyPiece> rest = parser_->finish();
+  if (plan_.calls_alone) {
+    std::erase_if(rest, [](const text::ReplyPiece& piece) {
+      return piece.kind == text::ReplyPiece::Kind::kText;
+    });
+  }
+  take(std::move(rest), out);
+}
+
 void SequenceText::add_call(text::ReplyPiece piece, GenerationOutput& out) {
   if (piece.call > 0 && !plan_.parallel_calls) {
     ended_ = true;  // one call is what was asked for
-    out.finish = FinishReason::kToolCalls;
+    out.finish = calls_are_whole() ? FinishReason::kToolCalls : FinishReason::kStop;
     return;
   }
-  called_ = true;
+  calls_ = piece.call + 1;
   ToolCallDelta& delta = delta_of(out, piece.call);
   if (piece.kind == text::ReplyPiece::Kind::kArguments) {
     delta.arguments += piece.text;
@@ -129,18 +141,22 @@ void SequenceText::finish(FinishReason reason, GenerationOutput& out) {
   if (!stops_.stop()) release_tokens(out, kAll);
   if (parser_) {
     if (!held.empty()) take(parser_->feed(held), out);
-    if (!ended_) take(parser_->finish(), out);
+    if (!ended_) take_rest(out);
   } else {
     out.text += held;
   }
   if (ended_) return;
   ended_ = true;
-  const bool stopped = reason == FinishReason::kStop;
-  out.finish = stopped && called_ ? FinishReason::kToolCalls : reason;
-  if (stops_.stop()) {
-    out.finish = called_ ? FinishReason::kToolCalls : FinishReason::kStop;
+  out.finish = stops_.stop() ? FinishReason::kStop : reason;
+  if (out.finish == FinishReason::kStop && calls_are_whole()) {
+    out.finish = FinishReason::kToolCalls;
+  } else if (stops_.stop()) {
     out.stop = *stops_.stop();
   }
+}
+
+bool SequenceText::calls_are_whole() const {
+  return calls_ > 0 && parser_->whole_calls() >= calls_;
 }
 
 }  // namespace cortex::backend

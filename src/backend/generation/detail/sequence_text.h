@@ -23,13 +23,15 @@ struct TextPlan {
   bool logprobs = false;
   std::optional<text::ReplyParserOptions> reply;  // none: all of it is text
   bool parallel_calls = true;                     // else the first call ends the answer
+  bool calls_alone = false;  // a call must be made: what one was begun with is no text at the end
 };
 
 // The bytes of a token with its log probability and its alternatives.
 [[nodiscard]] TokenText token_text(const Vocabulary& vocabulary, const SampledToken& token);
 
 // One sequence's way from tokens to text: characters made whole, stop strings found, reasoning and
-// calls told apart. Not thread-safe.
+// calls told apart. What ends by itself or with a stop string ends with kToolCalls where it has
+// calls and all of them are whole, else with kStop. Not thread-safe.
 class SequenceText {
  public:
   // Both outlive it.
@@ -53,9 +55,11 @@ class SequenceText {
 
   void pass(std::string_view text, GenerationOutput& out);
   void take(std::vector<text::ReplyPiece> pieces, GenerationOutput& out);
+  void take_rest(GenerationOutput& out);
   void add_call(text::ReplyPiece piece, GenerationOutput& out);
   void release_tokens(GenerationOutput& out, std::size_t until);
   void finish(FinishReason reason, GenerationOutput& out);
+  [[nodiscard]] bool calls_are_whole() const;
 
   const TextPlan& plan_;
   const Vocabulary& vocabulary_;
@@ -67,7 +71,7 @@ class SequenceText {
   std::size_t passed_ = 0;                     // of these, beyond the stop strings
   std::size_t tokens_ = 0;
   double logprob_sum_ = 0;
-  bool called_ = false;
+  std::uint32_t calls_ = 0;
   bool ended_ = false;
 };
 

@@ -73,9 +73,16 @@ Status ReplyItems::take(GenerationOutput&& output, std::string& out) {
 }
 
 void ReplyItems::finish(std::string& out) {
-  if (items_.empty()) say(Kind::kMessage, "", {}, out);
-  if (open_ && reason_ == FinishReason::kLength) items_.back().status = kIncomplete;
+  if (items_.empty() && !cut_off()) say(Kind::kMessage, "", {}, out);
+  if (open_ && cut_off()) items_.back().status = kIncomplete;
   end_item(out);
+}
+
+// Calls that are whole are the reason of their end themselves.
+bool ReplyItems::cut_off() const {
+  if (reason_ == FinishReason::kLength) return true;
+  const bool last_is_call = !items_.empty() && items_.back().kind == Kind::kCall;
+  return last_is_call && reason_ == FinishReason::kStop;
 }
 
 void ReplyItems::begin(Item item, std::string_view prefix, std::string& out) {

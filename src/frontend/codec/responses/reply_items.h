@@ -35,8 +35,11 @@ class ReplyItems {
   // Appends the events, if any, to `out`. kInternal for a call out of order, kInvalidArgument for
   // more than kCollectedBytesMax: the last event repeats all.
   [[nodiscard]] Status take(GenerationOutput&& output, std::string& out);
-  // The end: no item is open any more, and there is at least one.
+  // The end: no item is open any more. There is at least one, unless the bound of tokens came
+  // before it.
   void finish(std::string& out);
+  // Whether the answer ended in the middle: at the bound of tokens, or inside a call.
+  [[nodiscard]] bool cut_off() const;
 
   [[nodiscard]] const std::vector<Item>& items() const { return items_; }
   [[nodiscard]] FinishReason reason() const { return reason_; }

@@ -326,6 +326,35 @@ TEST_F(ResponsesCodecTest, an_answer_that_was_cut_off_is_incomplete) {
   EXPECT_EQ(events.back().at("type").as_string(), "response.incomplete");
 }
 
+TEST_F(ResponsesCodecTest, an_answer_that_ends_inside_a_call_is_incomplete) {
+  GenerationOutput begun;
+  begun.tool_calls = {{0, "c1", "f", "{}"}, {1, "c2", "f", "{\"a\": \""}};
+  parts = {begun, part("", FinishReason::kStop)};
+  const json::object answer = document(create(R"(,"input":"one")"));
+  EXPECT_EQ(answer.at("status").as_string(), "incomplete");
+  EXPECT_TRUE(answer.at("incomplete_details").is_null());
+  EXPECT_EQ(answer.at("output").at(0).at("status").as_string(), "completed");
+  EXPECT_EQ(answer.at("output").at(1).at("status").as_string(), "incomplete");
+  const auto events = events_of(create(R"(,"input":"one","stream":true)")->streamed());
+  EXPECT_EQ(events.back().at("type").as_string(), "response.incomplete");
+  EXPECT_EQ(events.at(events.size() - 2).at("item").at("status").as_string(), "incomplete");
+}
+
+TEST_F(ResponsesCodecTest, an_answer_that_was_cut_off_before_it_said_anything_has_no_items) {
+  parts = {part("", FinishReason::kLength)};
+  const json::object answer = document(create(R"(,"input":"one")"));
+  EXPECT_EQ(answer.at("status").as_string(), "incomplete");
+  EXPECT_TRUE(answer.at("output").as_array().empty());
+  const auto events = events_of(create(R"(,"input":"one","stream":true)")->streamed());
+  EXPECT_EQ(events.size(), 3U);
+  EXPECT_EQ(events.back().at("type").as_string(), "response.incomplete");
+  // It can be gone on from, and one that ended by itself has an empty message.
+  parts = {part("", FinishReason::kStop)};
+  const json::object next = document(create(R"(,"input":"two","previous_response_id":"resp_s1_")"));
+  EXPECT_EQ(next.at("status").as_string(), "completed");
+  EXPECT_EQ(next.at("output").as_array().size(), 1U);
+}
+
 TEST_F(ResponsesCodecTest, an_error_is_an_answer_of_its_own_or_the_last_event) {
   end = unavailable("draining");
   const auto cut = create(R"(,"input":"one","stream":true)");

@@ -19,6 +19,7 @@ struct Stand {
   const Timings* timings = nullptr;  // at the end
   const Status* error = nullptr;
   bool stored = false;
+  bool at_bound = false;  // of tokens
 };
 
 void append_string_or_null(std::string& out, std::string_view name, std::string_view text) {
@@ -94,7 +95,7 @@ void append_response(std::string& out, const ResponsePlan& plan, const Stand& st
   out.append(R"(,"background":false)");
   append_error(out, stand.error);
   out.append(R"(,"incomplete_details":)");
-  out.append(stand.status == "incomplete" ? R"({"reason":"max_output_tokens"})" : "null");
+  out.append(stand.at_bound ? R"({"reason":"max_output_tokens"})" : "null");
   append_string_or_null(out, "model", plan.model);
   append_echo(out, plan);
   out.append(R"(,"store":)").append(stand.stored ? "true" : "false");
@@ -109,10 +110,6 @@ void append_response(std::string& out, const ResponsePlan& plan, const Stand& st
   out.push_back('}');
 }
 
-std::string_view end_status(FinishReason reason) {
-  return reason == FinishReason::kLength ? "incomplete" : "completed";
-}
-
 Status strange_answer() { return internal("a servable answered a response with something else"); }
 
 GenerationOutput* response_output(ResponsePart& part) {
@@ -124,7 +121,9 @@ GenerationOutput* response_output(ResponsePart& part) {
 std::string finished_response(
     const ResponsePlan& plan, const ReplyItems& items, const Timings& timings
 ) {
-  Stand stand{end_status(items.reason()), &items.items(), &timings, nullptr, plan.keep != nullptr};
+  Stand stand{"completed", &items.items(), &timings, nullptr, plan.keep != nullptr};
+  if (items.cut_off()) stand.status = "incomplete";
+  stand.at_bound = items.reason() == FinishReason::kLength;
   std::string body;
   append_response(body, plan, stand);
   if (!plan.keep) return body;
@@ -160,8 +159,7 @@ class ResponseStreamWriter final : public StreamWriter {
     }
     begin(out);
     items_.finish(out);
-    const bool whole = end_status(items_.reason()) == "completed";
-    events_.open(out, whole ? "response.completed" : "response.incomplete");
+    events_.open(out, items_.cut_off() ? "response.incomplete" : "response.completed");
     out.append(R"(,"response":)").append(finished_response(plan_, items_, timings));
     events_.close(out);
   }

@@ -3,6 +3,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/json_value.h"
+
 namespace cortex::frontend::mlflow {
 namespace {
 
@@ -32,16 +34,14 @@ json::object without_settings(const json::value& flavors) {
 }  // namespace
 
 Result<std::string> model_history_entry(std::string_view model_json) {
-  boost::system::error_code error;
-  const json::value parsed =
-      json::parse(json::string_view(model_json.data(), model_json.size()), error);
-  if (error || !parsed.is_object()) {
+  const auto parsed = parse_json_value(model_json);
+  if (!parsed.ok() || !parsed->is_object()) {
     return invalid_argument(
         "Malformed model info. \n " + std::string(model_json.substr(0, 1000)) +
         " \n is not a valid JSON."
     );
   }
-  const json::object& model = parsed.get_object();
+  const json::object& model = parsed->get_object();
   CORTEX_RETURN_IF_ERROR(check_fields(model));
   json::object entry;
   for (const char* name : {"run_id", "artifact_path", "utc_time_created", "model_uuid"}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/mlflow/tracking_routes.h"
 
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/json_value.h"
 #include "frontend/codec/mlflow/mlflow_codec.h"
 #include "frontend/codec/mlflow/testing/prompt_store.h"
 #include "frontend/codec/testing/fake_exchange.h"
@@ -295,6 +297,37 @@ TEST_F(TrackingRoutes, runs_are_searched_page_by_page) {
           text(page, "/next_page_token") + R"("})"
   ));
   EXPECT_EQ(text(next, "/runs/0/info/run_id"), second);
+}
+
+TEST_F(TrackingRoutes, a_metric_is_the_number_that_was_logged_and_is_found_by_it) {
+  const std::vector<std::string> values = {
+      "0.036712383142708804",
+      "1e23",
+      "9007199254740993.0",
+      "-123456789.12345679",
+      "2.5e-310",
+      "1e-40",
+      "0.30000000000000004"
+  };
+  const std::string id = start_run();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::string metric =
+        R"({"key":"m)" + std::to_string(i) + R"(","value":)" + values[i] + R"(,"timestamp":1})";
+    parsed(post("/runs/log-batch", with_run(id, R"("metrics":[)" + metric + "]")));
+  }
+  const std::string read = get("/runs/get", "run_id=" + id).body;
+  const auto logged = parse_json_value(read);
+  ASSERT_TRUE(logged.ok()) << read;
+  const json::array& metrics = logged->at_pointer("/run/data/metrics").as_array();
+  ASSERT_EQ(metrics.size(), values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(metrics[i].at("value").to_number<double>(), std::strtod(values[i].c_str(), nullptr))
+        << read;
+    const std::string filter = "metrics.m" + std::to_string(i) + " = " + values[i];
+    const auto found =
+        parsed(post("/runs/search", R"({"experiment_ids":["0"],"filter":")" + filter + R"("})"));
+    EXPECT_EQ(text(found, "/runs/0/info/run_id"), id) << filter;
+  }
 }
 
 TEST_F(TrackingRoutes, histories_are_read_whole_and_in_samples) {

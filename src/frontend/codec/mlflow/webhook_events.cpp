@@ -7,8 +7,9 @@
 #include <utility>
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
+#include "base/json_value.h"
 #include "frontend/codec/mlflow/registry_request.h"
 #include "frontend/codec/mlflow/wire.h"
 #include "registry/catalog/registered_model.h"
@@ -108,9 +109,8 @@ connectors::WebhookEvent make_event(
 class Entry {
  public:
   explicit Entry(const registry::AuditRow& row) {
-    json::error_code error;
-    json::value value = json::parse(row.event, error);
-    if (!error && value.is_object()) fields_ = std::move(value.get_object());
+    auto value = parse_json_value(row.event);
+    if (value.ok() && value->is_object()) fields_ = std::move(value->get_object());
   }
 
   [[nodiscard]] std::string text(std::string_view name) const {
@@ -126,10 +126,10 @@ class Entry {
   }
   [[nodiscard]] registry::Tags tags() const {
     registry::Tags out;
-    json::error_code error;
-    const json::value value = json::parse(text("tags"), error);
-    if (error || !value.is_object()) return out;
-    for (const auto& [name, tag] : value.get_object()) {
+    const auto value = parse_json_value(text("tags"));
+    if (!value.ok() || !value->is_object()) return out;
+    const json::object& members = value->get_object();
+    for (const auto& [name, tag] : members) {
       if (!tag.is_string()) continue;
       const json::string& content = tag.get_string();
       out[std::string(name.data(), name.size())] = {content.data(), content.size()};

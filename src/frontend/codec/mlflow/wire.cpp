@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "base/json_text.h"
+#include "base/json_value.h"
 #include "frontend/codec/json_depth.h"
 
 namespace cortex::frontend::mlflow {
@@ -350,11 +351,10 @@ Fields Document::fields() const { return {&state_->root.get_object(), state_.get
 Result<Document> Document::read_json(std::string_view text) {
   auto state = std::make_unique<Fields::State>();
   if (text.empty()) return Document(std::move(state));
-  json::parse_options options;
-  options.max_depth = static_cast<std::size_t>(std::min(kJsonDepthMax, json_depth_max()));
-  boost::system::error_code error;
-  state->root = json::parse(as_json(text), error, &state->memory, options);
-  if (error) return invalid_argument("Malformed JSON in the request: " + error.message());
+  const auto depth_max = static_cast<std::size_t>(std::min(kJsonDepthMax, json_depth_max()));
+  auto root = parse_json_value(text, depth_max, &state->memory);
+  if (!root.ok()) return root.status().with_prefix("Malformed JSON in the request: ");
+  state->root = std::move(*root);
   if (state->root.is_null()) state->root.emplace_object();
   if (!state->root.is_object()) return invalid_argument("The request is not a JSON object.");
   return Document(std::move(state));

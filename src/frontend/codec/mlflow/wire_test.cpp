@@ -69,6 +69,17 @@ TEST(Fields, reals_know_nan_and_infinities) {
   EXPECT_EQ(fields.real("f"), std::nullopt);
 }
 
+TEST(Fields, reals_are_the_nearest_doubles) {
+  const Document from = document(
+      R"({"a":0.036712383142708804,"b":"0.036712383142708804","c":1e23,"d":36893488147419107329})"
+  );
+  const Fields fields = from.fields();
+  EXPECT_EQ(fields.real("a"), 0.036712383142708804);
+  EXPECT_EQ(fields.real("b"), 0.036712383142708804);
+  EXPECT_EQ(fields.real("c"), 1e23);
+  EXPECT_EQ(fields.real("d"), 36893488147419107329.0);
+}
+
 TEST(Fields, the_first_fault_is_kept_with_the_name_of_its_field) {
   const Document from = document(R"({"list":[{"key":"a"},{"key":5}],"x":[]})");
   const Fields fields = from.fields();
@@ -138,6 +149,7 @@ TEST(Document, takes_json_objects_alone) {
   std::string deep = "{\"a\":";
   for (int i = 0; i < 40; ++i) deep.append("[");
   EXPECT_EQ(Document::read_json(deep).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Document::read_json(deep).status().text(), "Malformed JSON in the request: too deep");
 }
 
 TEST(Document, a_post_declares_json) {

@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/json_value.h"
 #include "frontend/codec/json_depth.h"
 
 namespace cortex::frontend::oip {
@@ -18,18 +19,14 @@ constexpr int kRepositoryDepthMax = 32;
 
 Result<json::object> parse_object(std::string_view body) {
   if (body.empty()) return json::object();
-  json::parse_options options;
-  options.max_depth = static_cast<std::size_t>(std::min(kRepositoryDepthMax, json_depth_max()));
-  boost::system::error_code error;
-  json::value value = json::parse(json::string_view(body.data(), body.size()), error, {}, options);
-  if (error) {
-    return invalid_argument("failed to parse the request JSON buffer: " + error.message());
-  }
-  if (!value.is_object()) {
+  const auto depth_max = static_cast<std::size_t>(std::min(kRepositoryDepthMax, json_depth_max()));
+  auto value = parse_json_value(body, depth_max);
+  if (!value.ok()) return value.status().with_prefix("failed to parse the request JSON buffer: ");
+  if (!value->is_object()) {
     return invalid_argument("failed to parse the request JSON buffer: the request is not an object"
     );
   }
-  return std::move(value.as_object());
+  return std::move(value->as_object());
 }
 
 Result<json::object> parse_parameters(std::string_view body) {

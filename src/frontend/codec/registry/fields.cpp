@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 
 #include "base/json_text.h"
+#include "base/json_value.h"
 #include "frontend/codec/json_depth.h"
 #include "frontend/http/target.h"
 
@@ -38,12 +39,10 @@ bool is_json(std::string_view content_type) {
 }
 
 Result<json::value> parse(std::string_view text) {
-  json::parse_options options;
-  options.max_depth = static_cast<std::size_t>(std::min(kDepthMax, json_depth_max()));
-  boost::system::error_code error;
-  json::value value = json::parse({text.data(), text.size()}, error, {}, options);
-  if (error) return invalid_argument("the body is not JSON: " + error.message());
-  if (!value.is_object()) return invalid_argument("the body is no JSON object");
+  const auto depth_max = static_cast<std::size_t>(std::min(kDepthMax, json_depth_max()));
+  auto value = parse_json_value(text, depth_max);
+  if (!value.ok()) return value.status().with_prefix("the body is not JSON: ");
+  if (!value->is_object()) return invalid_argument("the body is no JSON object");
   return value;
 }
 

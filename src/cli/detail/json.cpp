@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/json_text.h"
+#include "base/json_value.h"
 
 namespace cortex::cli::detail {
 namespace {
@@ -59,10 +59,9 @@ void append_pretty(std::string& out, const json::value& value, const std::string
 
 // {"error": "text"} and {"error": {"message": "text"}} are the forms that servers use.
 std::string error_text(const std::string& body) {
-  boost::system::error_code error;
-  const json::value value = json::parse(body, error);
-  if (error) return body.substr(0, 300);
-  const json::value* inner = member(value, "error");
+  const auto value = parse_json_value(body);
+  if (!value.ok()) return body.substr(0, 300);
+  const json::value* inner = member(*value, "error");
   if (inner == nullptr) return body.substr(0, 300);
   if (inner->is_string()) return std::string(inner->get_string());
   return text_member(*inner, "message");
@@ -79,10 +78,9 @@ Code code_for(int http_status) {
 }  // namespace
 
 Result<json::value> parse_json(std::string_view text, std::string_view what) {
-  boost::system::error_code error;
-  json::value value = json::parse(json::string_view(text.data(), text.size()), error);
-  if (error) return failed_precondition(std::string(what) + " is not JSON: " + error.message());
-  return value;
+  auto value = parse_json_value(text);
+  if (value.ok()) return value;
+  return failed_precondition(std::string(what) + " is not JSON: " + value.status().text());
 }
 
 Result<net::HttpAnswer> call(net::HttpClient& client, const net::HttpCall& call) {

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 
+#include "base/json_value.h"
 #include "base/log.h"
 #include "registry/fingerprint.h"
 
@@ -55,10 +55,9 @@ bool take(const json::object& line, const char* name, T& into) {
 }
 
 std::optional<json::object> parse_line(const std::string& text) {
-  boost::system::error_code error;
-  json::value parsed = json::parse(text, error);
-  if (error || !parsed.is_object()) return std::nullopt;
-  return std::move(parsed.get_object());
+  auto parsed = parse_json_value(text);
+  if (!parsed.ok() || !parsed->is_object()) return std::nullopt;
+  return std::move(parsed->get_object());
 }
 
 std::optional<ProbationKey> read_key(const json::object& line) {

@@ -80,13 +80,6 @@ void append_decimal(std::string& out, const Decimal& decimal) {
   out.append(n > 0 ? "e+" : "e-").append(std::to_string(std::abs(n - 1)));
 }
 
-// Of a number that no double is near to: true when it is below the smallest one, and thus 0.
-bool is_tiny(std::string_view number) {
-  const std::size_t exponent = number.find_first_of("eE");
-  if (exponent != std::string_view::npos) return number.substr(exponent + 1).starts_with('-');
-  return number.starts_with("0.") || number.starts_with("-0.");
-}
-
 // Writes what the parser finds as canonical text; an object is put in order when it ends.
 class Canonicaliser {
  public:
@@ -141,14 +134,14 @@ class Canonicaliser {
     return add(std::move(out));
   }
   bool on_number_part(json::string_view part, json::error_code&) { return collect(part); }
-  bool on_int64(std::int64_t, json::string_view text, json::error_code& error) {
-    return number(text, error);
+  bool on_int64(std::int64_t value, json::string_view text, json::error_code& error) {
+    return number(text, static_cast<double>(value), error);
   }
-  bool on_uint64(std::uint64_t, json::string_view text, json::error_code& error) {
-    return number(text, error);
+  bool on_uint64(std::uint64_t value, json::string_view text, json::error_code& error) {
+    return number(text, static_cast<double>(value), error);
   }
-  bool on_double(double, json::string_view text, json::error_code& error) {
-    return number(text, error);
+  bool on_double(double value, json::string_view text, json::error_code& error) {
+    return number(text, value, error);
   }
   bool on_bool(bool value, json::error_code&) { return add(value ? "true" : "false"); }
   bool on_null(json::error_code&) { return add("null"); }
@@ -193,12 +186,14 @@ class Canonicaliser {
     }
     return true;
   }
-  bool number(json::string_view last, json::error_code& error) {
+  // `about` is the parser's own value, which is not the nearest double but tells what is above all
+  // doubles, and has no form, from what is below them, and is 0.
+  bool number(json::string_view last, double about, json::error_code& error) {
     collect(last);
     const std::string text = std::exchange(pending_, {});
     double value = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (read.ec != std::errc() && !is_tiny(text)) return refuse(error);
+    if (read.ec != std::errc() && std::abs(about) > 1) return refuse(error);
     std::string out;
     append_canonical_number(out, value);
     return add(std::move(out));

@@ -96,6 +96,8 @@ TEST(CanonicalJson, takes_single_values_and_white_space_around_them) {
   EXPECT_EQ(canonical(" 1.0 "), "1");
   EXPECT_EQ(canonical("\"a\\/b\""), "\"a/b\"");
   EXPECT_EQ(canonical("1e-400"), "0");
+  EXPECT_EQ(canonical("0." + std::string(500, '0') + "1e+10"), "0");
+  EXPECT_EQ(canonical("0." + std::string(400, '0') + "1e+401"), "1");
   EXPECT_EQ(canonical("-0"), "0");
 }
 
@@ -103,6 +105,7 @@ TEST(CanonicalJson, refuses_what_has_no_canonical_form) {
   EXPECT_TRUE(refuses(R"({"a":1,"a":2})"));
   EXPECT_TRUE(refuses(R"({"a":1,"\u0061":2})"));
   EXPECT_TRUE(refuses("1e400"));
+  EXPECT_TRUE(refuses("1" + std::string(500, '0') + "e-10"));
   EXPECT_TRUE(refuses("\"\xFF\""));
   EXPECT_TRUE(refuses("\"\\ud800\""));
   EXPECT_TRUE(refuses("{\"a\":1} x"));

@@ -6,8 +6,9 @@
 #include <string_view>
 #include <utility>
 
-#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
+#include "base/json_value.h"
 #include "net/url.h"
 #include "registry/model_config_reader.h"
 #include "registry/stored/source.h"
@@ -75,11 +76,10 @@ RemoteVersion version_of(const json::object& object) {
 
 // What the server says of itself in an error, for a person: short, and one line.
 std::string server_text(const net::HttpResponse& answer) {
-  boost::system::error_code error;
-  const json::value parsed = json::parse(answer.body, error);
+  const auto parsed = parse_json_value(answer.body);
   std::string text = "status " + std::to_string(answer.status);
-  if (!error && parsed.is_object()) {
-    const std::string message = text_in(parsed.get_object(), "message");
+  if (parsed.ok() && parsed->is_object()) {
+    const std::string message = text_in(parsed->get_object(), "message");
     if (!message.empty()) text += ": " + message.substr(0, 200);
   }
   for (char& c : text) {
@@ -105,10 +105,10 @@ class Calls {
     request.deadline = steady_clock().now() + options_.timeout;
     CORTEX_ASSIGN_OR_RETURN(const net::HttpResponse answer, pool_.send(request));
     if (answer.status != 200) return status_of(answer);
-    boost::system::error_code error;
-    json::value parsed = json::parse(answer.body, error);
-    if (error || !parsed.is_object()) return unavailable("the server's answer is no JSON object");
-    return std::move(parsed.get_object());
+    auto parsed = parse_json_value(answer.body);
+    if (!parsed.ok() || !parsed->is_object())
+      return unavailable("the server's answer is no JSON object");
+    return std::move(parsed->get_object());
   }
 
   Status stream(const std::string& target, const RemoteRegistry::Sink& sink) const {

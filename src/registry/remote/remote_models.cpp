@@ -6,10 +6,10 @@
 #include <optional>
 #include <span>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 
+#include "base/json_value.h"
 #include "base/log.h"
 #include "store/artifact_digest.h"
 #include "store/artifact_index.h"
@@ -82,11 +82,10 @@ std::string state_text(const std::map<std::string, SourceModel>& models) {
   return json::serialize(out);
 }
 
-// Throws where the text is none of ours.
-std::vector<SourceModel> parse_state(std::string_view text) {
+// Throws where the state is none of ours.
+std::vector<SourceModel> models_of(const json::value& state) {
   std::vector<SourceModel> out;
-  const json::value parsed = json::parse(json::string_view(text.data(), text.size()));
-  for (const json::value& entry : parsed.as_array()) {
+  for (const json::value& entry : state.as_array()) {
     SourceModel model;
     model.name = json::value_to<std::string>(entry.at("name"));
     for (const auto& [alias, version] : entry.at("aliases").as_object()) {
@@ -442,11 +441,13 @@ Status RemoteModels::recall() {
       const std::size_t length, reader->read(0, std::as_writable_bytes(std::span<char>(text)))
   );
   text.resize(length);
+  const auto state = parse_json_value(text);
+  if (!state.ok()) return internal(state.status().text());
   try {
-    for (SourceModel& model : parse_state(text)) {
+    for (SourceModel& model : models_of(*state)) {
       if (follows(model.name)) announce(std::move(model));
     }
-  } catch (const std::exception& error) {  // Boost.JSON's, about a text that is none of ours.
+  } catch (const std::exception& error) {  // Boost.JSON's, about a state that is none of ours.
     return internal(error.what());
   }
   settled_ = true;

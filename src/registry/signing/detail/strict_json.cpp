@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/signing/detail/strict_json.h"
 
-#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
+#include "base/json_value.h"
 #include "registry/catalog/canonical_json.h"
 
 namespace cortex::registry {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::size_t kStrictDepthMax = 64;
 
 const json::value* find(const json::object& in, std::string_view name) {
   return in.if_contains({name.data(), name.size()});
@@ -19,14 +22,11 @@ const json::value* find(const json::object& in, std::string_view name) {
 Result<json::object> parse_strict_object(std::string_view text, std::string_view what) {
   const auto canonical = canonical_json(text);
   if (!canonical.ok()) return canonical.status().with_prefix(std::string(what) + ": ");
-  json::parse_options options;
-  options.max_depth = 64;
-  json::error_code error;
-  json::value value = json::parse({text.data(), text.size()}, error, {}, options);
-  if (error || !value.is_object()) {
+  auto value = parse_json_value(text, kStrictDepthMax);
+  if (!value.ok() || !value->is_object()) {
     return invalid_argument(std::string(what) + " is not a JSON object");
   }
-  return std::move(value.get_object());
+  return std::move(value->get_object());
 }
 
 const json::object* find_object(const json::object& in, std::string_view name) {

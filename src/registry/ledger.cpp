@@ -311,7 +311,7 @@ std::vector<IndexEntry> Ledger::index(const std::string& name) const {
   }
   for (const Held& held : model.held) versions.insert(held.edition.version);
   if (versions.empty()) {
-    const bool broken = !folder_fault(model, 0).ok();
+    const bool broken = !folder_fault(model, 0).ok() || is_missed(model);
     return {{name, "", VersionState::kUnavailable, why_not_held(model, 0), 0, broken}};
   }
   std::vector<IndexEntry> out;
@@ -335,6 +335,8 @@ IndexEntry Ledger::index_version(const std::string& name, const Model& model, st
   }
   return entry;
 }
+
+bool Ledger::is_missed(const Model& model) { return model.wanted && !model.folder; }
 
 Status Ledger::folder_fault(const Model& model, std::int64_t version) {
   if (!model.folder) return {};

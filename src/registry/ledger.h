@@ -120,6 +120,8 @@ class Ledger {
   ) const;
   // What is wrong with the folder of a version, or of all of its model; OK: nothing.
   [[nodiscard]] static Status folder_fault(const Model& model, std::int64_t version);
+  // True for a model that was asked for and has no folder.
+  [[nodiscard]] static bool is_missed(const Model& model);
   [[nodiscard]] std::string why_not_held(const Model& model, std::int64_t version) const;
 
   const bool all_wanted_;

@@ -124,7 +124,7 @@ Status Registry::Reconciler::start() {
   }
   see(std::move(snapshot));
   if (options_.mode == ControlMode::kExplicit) {
-    for (const std::string& name : names) ledger_.want(name);
+    for (const std::string& name : names) want_at_start(name);
   }
   if (options_.mode == ControlMode::kPoll) next_poll_ = clock_.now() + options_.poll_period;
   // The first turn runs here, so that the index is complete when start() returns.
@@ -132,6 +132,13 @@ Status Registry::Reconciler::start() {
   turn(none);
   thread_ = Thread("registry", [this] { run(); });
   return {};
+}
+
+void Registry::Reconciler::want_at_start(const std::string& name) {
+  ledger_.want(name);
+  const auto outcome = ledger_.outcome(name);
+  if (!outcome || outcome->code() != Code::kNotFound) return;
+  log::warning("model failed to load", {{"model", name}, {"reason", outcome->to_string()}});
 }
 
 void Registry::Reconciler::load(const std::string& name, LoadOverride override_, Done done) {

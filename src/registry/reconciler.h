@@ -74,6 +74,7 @@ class Registry::Reconciler {
     TimePoint overdue = kNoDeadline;    // when to complain of leases that do not end
   };
 
+  void want_at_start(const std::string& name);
   void send(Command command);
   void run();
   void turn(std::vector<Command>& commands);

@@ -53,7 +53,9 @@ struct RegistryOptions {
   std::filesystem::path stored;
   std::string default_alias;  // what a plain name means, where the model has it
   ControlMode mode = ControlMode::kNone;
-  std::vector<std::string> startup_models;  // explicit mode: loaded at start; "*" is all
+  // Explicit mode: loaded at start; "*" is all. One without a folder is named in the log and in the
+  // index, and is loaded once it has one.
+  std::vector<std::string> startup_models;
   std::size_t loader_threads = 1;
   std::chrono::milliseconds drain_deadline{30'000};
   std::chrono::milliseconds poll_period{15'000};  // poll mode: how often the folders are read again
@@ -73,7 +75,9 @@ struct IndexEntry {
   // Why it is not ready, and what else is to be known of it; may be empty.
   std::string reason;
   std::uint64_t memory_bytes = 0;  // of a version that is ready: LoadedModel::memory_bytes
-  bool broken = false;  // it failed, or its folder cannot be used; one that never was wanted is not
+  // It failed, its folder cannot be used, or it is wanted and has none; one that never was wanted
+  // is not.
+  bool broken = false;
 };
 
 // What a load request may change for this load: as Triton's load API.

@@ -333,6 +333,25 @@ TEST(Registry, loads_what_it_is_told_at_start) {
   EXPECT_THAT(bench.reason("missing", ""), HasSubstr("no model repository has a folder"));
 }
 
+TEST(Registry, counts_a_model_that_it_is_told_at_start_and_lacks_as_broken_until_it_is_there) {
+  Bench bench(ControlMode::kExplicit);
+  bench.model("never_asked_for", "1");
+  bench.options.startup_models = {"missing"};
+  bench.start();
+  const auto broken = [&] {
+    std::vector<std::string> out;
+    for (const IndexEntry& entry : bench->index()) {
+      if (entry.broken) out.push_back(entry.name);
+    }
+    return out;
+  };
+  EXPECT_THAT(broken(), ElementsAre("missing"));
+  bench.model("missing", "1");
+  bench->rescan();
+  ASSERT_TRUE(bench.wait_for("missing", "1", VersionState::kReady));
+  EXPECT_THAT(broken(), testing::IsEmpty());
+}
+
 TEST(Registry, loads_all_for_a_star) {
   Bench bench(ControlMode::kExplicit);
   bench.model("a", "1");

@@ -182,6 +182,19 @@ class Lifecycle(unittest.TestCase):
                 self.assertEqual(index["broken"]["state"], "UNAVAILABLE")
                 self.assertTrue(index["broken"]["reason"])
 
+    def test_a_model_that_is_named_at_the_start_and_not_there_stops_nobody_and_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(MODELS / "identity", pathlib.Path(folder) / "identity")
+            named = ["--load-model", "nope", "--load-model", "identity"]
+            with Server(BINARY, folder, "--model-control-mode", "explicit", *named) as server:
+                server.wait_until_ready()
+                self.assertEqual(infer(server.port, "identity")[0], 200)
+                health = json.loads(fetch(server.port, "GET", "/health"))
+                self.assertEqual((health["status"], health["failed_versions"]), ("ok", 1))
+                self.assertRegex(server.logged(), r"warning model failed to load model=nope reason=.*no folder of that name")
+                index = {m["name"]: m for m in json.loads(fetch(server.port, "POST", "/v2/repository/index"))}
+                self.assertEqual(index["nope"]["reason"], "no model repository has a folder of that name")
+
     def test_a_full_queue_answers_429_and_says_when_to_come_back(self):
         with Server(BINARY, MODELS) as server:
             outcomes = InBackground(40, lambda: infer(server.port, "narrow")).results()

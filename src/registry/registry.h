@@ -146,9 +146,11 @@ class Registry {
   [[nodiscard]] std::vector<std::string> ready_models() const;
 
   // Wanted from now on, or no longer. `done` is called once on the registry's thread with the
-  // outcome; with kNone as control mode it is refused at once with kUnavailable, as Triton does. A
+  // outcome; unless the control mode is kExplicit it is refused at once with kFailedPrecondition. A
   // stored model is served as its aliases say: a load lets versions in quarantine try again, an
-  // unload and another configuration are kFailedPrecondition.
+  // unload and another configuration are kFailedPrecondition. A load is done when the version
+  // serves or has failed. An unload is done, as Triton's, when nobody gets a new lease: those that
+  // are out keep the version, which the index shows as draining, until the last one ends.
   void load(const std::string& name, LoadOverride override_, std::function<void(Status)> done);
   void unload(const std::string& name, std::function<void(Status)> done);
 

@@ -352,6 +352,22 @@ TEST(Registry, counts_a_model_that_it_is_told_at_start_and_lacks_as_broken_until
   EXPECT_THAT(broken(), testing::IsEmpty());
 }
 
+TEST(Registry, answers_an_unload_when_nobody_gets_a_new_lease_and_shows_the_end_in_the_index) {
+  Bench bench(ControlMode::kExplicit);
+  bench.model("m", "1");
+  bench.start();
+  ASSERT_TRUE(bench.load("m").ok());
+  Handle lease = *bench.acquire("m");
+  EXPECT_TRUE(bench.unload("m").ok());
+  EXPECT_EQ(bench.acquire("m").status().code(), Code::kUnavailable);
+  EXPECT_EQ(bench.state("m", "1"), VersionState::kDraining);
+  EXPECT_EQ(bench.loader.alive(), 1);
+  lease.reset();
+  ASSERT_TRUE(bench.wait_for("m", "1", VersionState::kUnavailable));
+  EXPECT_EQ(bench.reason("m", "1"), "unloaded");
+  EXPECT_EQ(bench.loader.alive(), 0);
+}
+
 TEST(Registry, loads_all_for_a_star) {
   Bench bench(ControlMode::kExplicit);
   bench.model("a", "1");

@@ -195,6 +195,22 @@ class Lifecycle(unittest.TestCase):
                 index = {m["name"]: m for m in json.loads(fetch(server.port, "POST", "/v2/repository/index"))}
                 self.assertEqual(index["nope"]["reason"], "no model repository has a folder of that name")
 
+    def test_an_unload_is_answered_at_once_and_ends_when_its_requests_have(self):
+        with Server(BINARY, MODELS, "--model-control-mode", "explicit", "--load-model", "slow") as server:
+            server.wait_until_ready()
+            calls = InBackground(8, lambda: infer(server.port, "slow"))
+            wait_until(lambda: metric(server.port, "nv_inference_pending_request_count") >= 6)
+            self.assertEqual(post(server.port, "/v2/repository/models/slow/unload", "")[0], 200)
+
+            def shown():
+                index = json.loads(fetch(server.port, "POST", "/v2/repository/index"))
+                return [(m["state"], m["reason"]) for m in index if m["name"] == "slow"]
+
+            self.assertEqual(shown(), [("UNLOADING", "")])
+            self.assertEqual(infer(server.port, "slow")[0], 503)
+            self.assertEqual([o[0] if isinstance(o, tuple) else repr(o) for o in calls.results()], [200] * 8)
+            wait_until(lambda: shown() == [("UNAVAILABLE", "unloaded")])
+
     def test_a_full_queue_answers_429_and_says_when_to_come_back(self):
         with Server(BINARY, MODELS) as server:
             outcomes = InBackground(40, lambda: infer(server.port, "narrow")).results()

@@ -425,6 +425,8 @@ TEST(HttpServer, over_the_connection_limit_a_client_gets_a_503) {
   const auto answer = third.read_answer();
   EXPECT_EQ(answer.status, 503);
   EXPECT_THAT(answer.body, HasSubstr("limits.connections"));
+  EXPECT_EQ(answer.header("x-request-id"), "") << "no request was read";
+  EXPECT_EQ(answer.header("date"), "");
   EXPECT_EQ(server.server().counts().refused, 1U);
 }
 

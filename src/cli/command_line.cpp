@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command_line.h"
 
+#include <optional>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -44,6 +47,23 @@ std::unique_ptr<CLI::App> make_commands(detail::Context& context) {
   return root;
 }
 
+// The library says of a mistyped command only that one is missing. Nothing when that is so, or
+// something else is wrong.
+std::optional<CLI::ParseError> unknown_command(const CLI::App& root) {
+  const CLI::App* command = &root;
+  std::string name = root.get_name();
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().back();
+    name += " " + command->get_name();
+  }
+  const std::vector<std::string> unknown = command->remaining();
+  if (command->get_require_subcommand_min() == 0 || unknown.empty()) return std::nullopt;
+  if (unknown.front().starts_with('-')) return CLI::ExtrasError(unknown);
+  return CLI::ParseError(
+      "'" + unknown.front() + "' is not a command of '" + name + "'", CLI::ExitCodes::ExtrasError
+  );
+}
+
 // `above` is what stands before the command's own name.
 void append_help(std::string& out, const CLI::App& command, const std::string& above) {
   const std::string name = (above.empty() ? "" : above + " ") + command.get_name();
@@ -63,6 +83,9 @@ int run(
   const auto root = make_commands(context);
   try {
     root->parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    root->exit(unknown_command(*root).value_or(error), out, err);
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return root->exit(error, out, err) == 0 ? kSuccess : kUsage;
   }

@@ -78,6 +78,20 @@ TEST_F(CommandLine, refuses_unknown_commands_and_flags) {
   EXPECT_THAT(out_.str(), HasSubstr("bench"));
 }
 
+TEST_F(CommandLine, names_the_command_that_there_is_not) {
+  EXPECT_EQ(run_with({"sreve", "--http-port", "0"}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("'sreve' is not a command of 'cortex'\nRun with --help"));
+  EXPECT_EQ(run_with({"models", "lits"}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("'lits' is not a command of 'cortex models'\n"));
+}
+
+TEST_F(CommandLine, names_the_flag_that_there_is_not_where_a_command_is_missing) {
+  EXPECT_EQ(run_with({"--no-such-flag"}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("not expected: --no-such-flag"));
+  EXPECT_EQ(run_with({"models"}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("A subcommand is required"));
+}
+
 TEST_F(CommandLine, says_that_no_server_answers) {
   // Port 1 is privileged and unused.
   EXPECT_EQ(run_with({"models", "list", "--url", "http://127.0.0.1:1"}), kUnreachable);

@@ -20,6 +20,7 @@
 
 #include "app/application.h"
 #include "config/setting_table.h"
+#include "frontend/codec/oip/model_document.h"
 #include "net/http_client.h"
 
 namespace cortex::app {
@@ -129,7 +130,9 @@ class OpenApiTest : public testing::Test {
     call.target = "/openapi.json";
     const auto answer = client->send(call);
     ASSERT_TRUE(answer.ok()) << answer.status().to_string();
-    paths_ = json::parse(answer->body).as_object().at("paths").as_object();
+    const json::object document = json::parse(answer->body).as_object();
+    paths_ = document.at("paths").as_object();
+    schemas_ = document.at("components").at("schemas").as_object();
   }
 
   [[nodiscard]] const std::vector<Api>& apis() const { return app_->routes().apis(); }
@@ -137,7 +140,18 @@ class OpenApiTest : public testing::Test {
   fs::path data_;
   std::unique_ptr<Application> app_;
   json::object paths_;
+  json::object schemas_;
 };
+
+TEST_F(OpenApiTest, describes_every_field_of_the_repository_index) {
+  registry::IndexEntry entry{"m", "1", registry::VersionState::kReady, "why"};
+  entry.memory_bytes = 1;
+  const json::value index = json::parse(frontend::oip::index_document({entry}, false));
+  const json::value& described = schemas_.at("RepositoryIndex").at("items").at("properties");
+  for (const auto& field : index.at(0).as_object()) {
+    EXPECT_TRUE(described.as_object().contains(field.key())) << field.key();
+  }
+}
 
 TEST_F(OpenApiTest, describes_every_route_once_and_nothing_else) {
   std::set<std::string> described;

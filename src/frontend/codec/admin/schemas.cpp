@@ -143,7 +143,8 @@ constexpr std::array kSchemas = {
     json_schema(
         "RepositoryIndex", R"({"type":"array","items":{"type":"object","required":["name","state"],
       "properties":{"name":{"type":"string"},"version":{"type":"string"},
-      "state":{"enum":["READY","LOADING","UNLOADING","UNAVAILABLE","UNKNOWN"]},"reason":{"type":"string"}}}})"
+      "state":{"enum":["READY","LOADING","UNLOADING","UNAVAILABLE","UNKNOWN"]},"reason":{"type":"string"},
+      "memory_bytes":{"type":"integer","minimum":1}}}})"
     ),
     json_schema(
         "RepositoryLoadRequest", R"({"type":"object","properties":{"parameters":{"type":"object",

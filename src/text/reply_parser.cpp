@@ -88,6 +88,7 @@ struct ReplyParser::Inner {
   void fail_call();
   void end_call();
   void report_call();
+  std::size_t settled() const { return fed - held.size(); }
   void give(Kind kind, std::string_view text);
   void give_front(Kind kind, std::size_t size);
 
@@ -98,6 +99,7 @@ struct ReplyParser::Inner {
   bool thought_over = false;  // only the beginning of a reply is reasoning
   bool in_list = false;       // of calls
   bool reported = false;      // the call was given out
+  std::size_t fed = 0;        // bytes
   std::string held;
   std::size_t at = 0;        // in `held`: how far the call was read
   std::size_t mark_end = 0;  // in `held`
@@ -141,7 +143,7 @@ void ReplyParser::Inner::give(Kind kind, std::string_view text) {
   if (joins) {
     out.back().text += text;
   } else {
-    out.push_back({kind, std::string(text), kind >= Kind::kCall ? calls : 0});
+    out.push_back({kind, std::string(text), kind >= Kind::kCall ? calls : 0, settled()});
   }
 }
 
@@ -379,6 +381,7 @@ ReplyParser::~ReplyParser() = default;
 
 std::vector<ReplyPiece> ReplyParser::feed(std::string_view text) {
   inner_->held += text;
+  inner_->fed += text.size();
   inner_->run();
   return std::exchange(inner_->out, {});
 }
@@ -388,6 +391,8 @@ std::vector<ReplyPiece> ReplyParser::finish() {
   inner_->run();
   return std::exchange(inner_->out, {});
 }
+
+std::size_t ReplyParser::settled() const { return inner_->settled(); }
 
 std::uint32_t ReplyParser::whole_calls() const { return inner_->whole_calls; }
 

@@ -82,6 +82,7 @@ struct ReplyPiece {
   Kind kind = Kind::kText;
   std::string text;        // of a call its name; of arguments the next part of their JSON
   std::uint32_t call = 0;  // of kCall and kArguments: which, from 0
+  std::size_t begin = 0;   // of kText and kReasoning: bytes of the reply before it
 };
 
 struct ReplyParserOptions {
@@ -106,6 +107,8 @@ class ReplyParser {
   // The reply ended: what was held back.
   [[nodiscard]] std::vector<ReplyPiece> finish();
 
+  // Bytes of the reply that are not held back: what they are was said.
+  [[nodiscard]] std::size_t settled() const;
   // How many calls, from the first on, have ended with all of their arguments. Others were cut off,
   // or broke off.
   [[nodiscard]] std::uint32_t whole_calls() const;

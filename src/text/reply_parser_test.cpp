@@ -51,7 +51,12 @@ std::string fed(const ReplyParserOptions& options, std::string_view reply, Cut c
   ReplyParser parser(options);
   std::vector<ReplyPiece> pieces;
   const auto keep = [&](std::vector<ReplyPiece> more) {
-    for (auto& piece : more) pieces.push_back(std::move(piece));
+    for (auto& piece : more) {
+      if (piece.kind < Kind::kCall) {
+        EXPECT_EQ(reply.substr(piece.begin, piece.text.size()), piece.text);
+      }
+      pieces.push_back(std::move(piece));
+    }
   };
   std::string part;
   for (const auto& c : characters(reply)) {
@@ -338,6 +343,26 @@ TEST(ReplyParser, gives_text_and_arguments_as_they_come) {
   EXPECT_EQ(joined(parser.feed("\": 1")), "a0'\": 1'");
   EXPECT_EQ(joined(parser.feed("}}</tool_")), "a0'}'");
   EXPECT_EQ(joined(parser.finish()), "t'</tool_'");
+}
+
+TEST(ReplyParser, says_where_a_text_begins_and_what_is_not_held_back) {
+  ReplyParser parser(with(Format::kHermes));
+  EXPECT_TRUE(parser.feed(" <thi").empty());
+  EXPECT_EQ(parser.settled(), 0U);
+  auto pieces = parser.feed("nk> ö ");
+  ASSERT_EQ(pieces.size(), 1U);
+  EXPECT_EQ(pieces[0].begin, 9U);
+  EXPECT_EQ(parser.settled(), 11U);  // the white space may be the thought's end
+  pieces = parser.feed("</think>\n\nYes<tool");
+  ASSERT_EQ(pieces.size(), 1U);
+  EXPECT_EQ(pieces[0].begin, 22U);
+  EXPECT_EQ(parser.settled(), 25U);
+  EXPECT_TRUE(parser.feed("_call>{\"name\": \"f\"").empty());
+  EXPECT_EQ(parser.settled(), 25U);
+  EXPECT_EQ(parser.feed(", \"arguments\": {}}</tool_call> No").size(), 3U);
+  pieces = parser.feed("!");
+  ASSERT_EQ(pieces.size(), 1U);
+  EXPECT_EQ(pieces[0].begin, parser.settled() - 1);
 }
 
 TEST(ReplyParser, counts_the_calls_that_have_all_of_their_arguments) {

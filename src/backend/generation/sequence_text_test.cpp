@@ -80,6 +80,75 @@ TEST_F(SequenceTextTest, tokens_come_with_the_text_they_are_of) {
   EXPECT_EQ(whole.tokens.size(), 3u);
 }
 
+// The bytes of the tokens that came, each where its text is.
+std::string bytes_of(const GenerationOutput& out) {
+  std::string all;
+  for (const TokenText& token : out.tokens) all += token.bytes;
+  return all;
+}
+
+TEST_F(SequenceTextTest, tokens_are_those_of_the_text_alone) {
+  plan_.logprobs = true;
+  plan_.reply->format = text::ReplyFormat::kHermes;
+  plan_.reply->tools = true;
+  const std::string call = R"(<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>)";
+  EXPECT_EQ(bytes_of(say(" <think>\nab c\n</think>\n\nhi there")), "hi there");
+  EXPECT_EQ(bytes_of(say("I <look>. " + call + "\nDöne.")), "I <look>. Döne.");
+  EXPECT_EQ(bytes_of(say("<tool_call>f(x)" + call)), "<tool_call>f(x)");
+  EXPECT_EQ(bytes_of(say("<think>only this", FinishReason::kLength)), "");
+  EXPECT_EQ(bytes_of(say("<tool_call>{\"na", FinishReason::kLength)), "<tool_call>{\"na");
+  plan_.calls_alone = true;
+  EXPECT_EQ(bytes_of(say("<tool_call>{\"na", FinishReason::kLength)), "");
+  plan_.calls_alone = false;
+  // They come with their text, not before it.
+  SequenceText sequence(plan_, backend_->vocabulary());
+  GenerationOutput out;
+  for (const char c : std::string("<think>a</think>x<tool")) sequence.add(byte(c), out);
+  EXPECT_EQ(out.text, "x");
+  EXPECT_EQ(bytes_of(out), "x");
+  sequence.end(FinishReason::kLength, out);
+  EXPECT_EQ(bytes_of(out), "x<tool");
+}
+
+TEST_F(SequenceTextTest, tokens_of_a_broken_character_are_of_the_text_that_shows_it) {
+  plan_.logprobs = true;
+  const auto out =
+      say("<think>\xc3</think>a\xc3"
+          "b\xe2\x82");
+  EXPECT_EQ(out.reasoning, "\uFFFD");
+  EXPECT_EQ(
+      out.text,
+      "a\uFFFD"
+      "b\uFFFD"
+  );
+  EXPECT_EQ(
+      bytes_of(out),
+      "a\xc3"
+      "b\xe2\x82"
+  );
+}
+
+TEST_F(SequenceTextTest, a_token_without_a_text_is_of_what_stands_beside_it) {
+  plan_.logprobs = true;
+  SampledToken silent;
+  silent.token = 258;
+  const auto count = [&](std::string_view before, std::string_view behind) {
+    SequenceText sequence(plan_, backend_->vocabulary());
+    GenerationOutput out;
+    for (const char c : before) sequence.add(byte(c), out);
+    sequence.add(silent, out);
+    for (const char c : behind) sequence.add(byte(c), out);
+    sequence.end(FinishReason::kLength, out);
+    return out.tokens.size();
+  };
+  EXPECT_EQ(count("ab", "c"), 4u);
+  EXPECT_EQ(count("ab", ""), 3u);
+  EXPECT_EQ(count("<think>ab", "c</think>d"), 1u);
+  EXPECT_EQ(count("<think>ab", ""), 0u);
+  plan_.reply.reset();
+  EXPECT_EQ(count("", ""), 1u);
+}
+
 TEST_F(SequenceTextTest, reasoning_is_told_apart) {
   const auto out = say("<think>hm, 2+2</think>4");
   EXPECT_EQ(out.reasoning, "hm, 2+2");

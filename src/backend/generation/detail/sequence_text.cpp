@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <random>
 #include <utility>
 
 namespace cortex::backend {
 namespace {
 
-constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kCallIdLength = 24;
 
 std::string call_id() {
@@ -58,30 +56,34 @@ void SequenceText::add(const SampledToken& token, GenerationOutput& out) {
   logprob_sum_ += static_cast<double>(token.logprob);
   const bool mark = std::ranges::find(plan_.marks, token.token) != plan_.marks.end();
   const std::string bytes = vocabulary_.piece(token.token, mark);
-  if (plan_.logprobs) waiting_.push_back({token_text(vocabulary_, token), spoken_});
-  spoken_ += bytes.size();
-  pass(characters_.feed(bytes), out);
+  const std::string text = characters_.feed(bytes);
+  const std::size_t begin = heard_;
+  heard_ += text.size();
+  if (plan_.logprobs) {
+    waiting_.push_back({token_text(vocabulary_, token), begin, std::max(heard_, begin + 1)});
+  }
+  pass(text, out);
   if (!ended_ && stops_.stop()) finish(FinishReason::kStop, out);
 }
 
 void SequenceText::pass(std::string_view text, GenerationOutput& out) {
   const std::string free = stops_.feed(text);
-  passed_ += free.size();
-  release_tokens(out, passed_);
   if (free.empty()) return;
-  if (!parser_) {
-    out.text += free;
-    return;
+  if (parser_) {
+    take(parser_->feed(free), out);
+  } else {
+    speak(free, passed_, out);
   }
-  take(parser_->feed(free), out);
+  passed_ += free.size();
 }
 
 void SequenceText::take(std::vector<text::ReplyPiece> pieces, GenerationOutput& out) {
   for (text::ReplyPiece& piece : pieces) {
     if (ended_) return;
+    in_text_ = piece.kind == text::ReplyPiece::Kind::kText;
     switch (piece.kind) {
       case text::ReplyPiece::Kind::kText:
-        out.text += piece.text;
+        speak(piece.text, piece.begin, out);
         break;
       case text::ReplyPiece::Kind::kReasoning:
         out.reasoning += piece.text;
@@ -92,6 +94,7 @@ void SequenceText::take(std::vector<text::ReplyPiece> pieces, GenerationOutput& 
         break;
     }
   }
+  drop_tokens(parser_->settled());
 }
 
 // Where nothing but calls was to be drawn, a text that the end brings is a piece of a call that was
@@ -122,12 +125,19 @@ void SequenceText::add_call(text::ReplyPiece piece, GenerationOutput& out) {
   delta.name = std::move(piece.text);
 }
 
-// Tokens that begin before the text's byte `until`.
-void SequenceText::release_tokens(GenerationOutput& out, std::size_t until) {
-  while (!waiting_.empty() && waiting_.front().begin < until) {
+// A text that begins at a byte of what the sequence said, with its tokens.
+void SequenceText::speak(std::string_view text, std::size_t begin, GenerationOutput& out) {
+  out.text += text;
+  drop_tokens(begin);
+  while (!waiting_.empty() && waiting_.front().begin < begin + text.size()) {
     out.tokens.push_back(std::move(waiting_.front().token));
     waiting_.pop_front();
   }
+}
+
+// Tokens that end before the byte are of no text.
+void SequenceText::drop_tokens(std::size_t until) {
+  while (!waiting_.empty() && waiting_.front().end <= until) waiting_.pop_front();
 }
 
 void SequenceText::end(FinishReason reason, GenerationOutput& out) {
@@ -138,15 +148,20 @@ void SequenceText::end(FinishReason reason, GenerationOutput& out) {
 
 void SequenceText::finish(FinishReason reason, GenerationOutput& out) {
   const std::string held = stops_.finish();
-  if (!stops_.stop()) release_tokens(out, kAll);
   if (parser_) {
     if (!held.empty()) take(parser_->feed(held), out);
     if (!ended_) take_rest(out);
   } else {
-    out.text += held;
+    speak(held, passed_, out);
   }
   if (ended_) return;
   ended_ = true;
+  // Behind the last text there may be tokens that say nothing.
+  const bool rest = in_text_ && !stops_.stop();
+  for (Waiting& one : waiting_) {
+    if (rest) out.tokens.push_back(std::move(one.token));
+  }
+  waiting_.clear();
   out.finish = stops_.stop() ? FinishReason::kStop : reason;
   if (out.finish == FinishReason::kStop && calls_are_whole()) {
     out.finish = FinishReason::kToolCalls;

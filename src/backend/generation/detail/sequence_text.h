@@ -30,8 +30,9 @@ struct TextPlan {
 [[nodiscard]] TokenText token_text(const Vocabulary& vocabulary, const SampledToken& token);
 
 // One sequence's way from tokens to text: characters made whole, stop strings found, reasoning and
-// calls told apart. What ends by itself or with a stop string ends with kToolCalls where it has
-// calls and all of them are whole, else with kStop. Not thread-safe.
+// calls told apart. Tokens come with the text that they are of, those of a thought, a mark or a
+// call never; a token of both is the text's. What ends by itself or with a stop string ends with
+// kToolCalls where it has calls and all of them are whole, else with kStop. Not thread-safe.
 class SequenceText {
  public:
   // Both outlive it.
@@ -50,14 +51,18 @@ class SequenceText {
  private:
   struct Waiting {
     TokenText token;
-    std::size_t begin = 0;  // bytes of text before it
+    // Where its text is in what the sequence said, in bytes; of one that says nothing of its own,
+    // or a part of a character, the byte that follows.
+    std::size_t begin = 0;
+    std::size_t end = 0;
   };
 
   void pass(std::string_view text, GenerationOutput& out);
   void take(std::vector<text::ReplyPiece> pieces, GenerationOutput& out);
   void take_rest(GenerationOutput& out);
   void add_call(text::ReplyPiece piece, GenerationOutput& out);
-  void release_tokens(GenerationOutput& out, std::size_t until);
+  void speak(std::string_view text, std::size_t begin, GenerationOutput& out);
+  void drop_tokens(std::size_t until);
   void finish(FinishReason reason, GenerationOutput& out);
   [[nodiscard]] bool calls_are_whole() const;
 
@@ -66,9 +71,10 @@ class SequenceText {
   Utf8Stream characters_;
   StopScanner stops_;
   std::unique_ptr<text::ReplyParser> parser_;  // null: all of it is text
-  std::deque<Waiting> waiting_;                // tokens whose text is held back
-  std::size_t spoken_ = 0;                     // bytes of the tokens
+  std::deque<Waiting> waiting_;                // tokens of which is not known yet what they say
+  std::size_t heard_ = 0;                      // bytes of whole characters
   std::size_t passed_ = 0;                     // of these, beyond the stop strings
+  bool in_text_ = true;                        // what came last was no thought and no call
   std::size_t tokens_ = 0;
   double logprob_sum_ = 0;
   std::uint32_t calls_ = 0;

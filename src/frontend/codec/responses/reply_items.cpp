@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/responses/reply_items.h"
 
-#include <iterator>
 #include <utility>
 
 #include "base/json_text.h"
@@ -59,11 +58,8 @@ Status ReplyItems::take(GenerationOutput&& output, std::string& out) {
     );
   }
   if (!output.reasoning.empty()) say(Kind::kReasoning, output.reasoning, {}, out);
-  const bool in_message = open_ && items_.back().kind == Kind::kMessage;
-  if (!output.text.empty() || (in_message && !output.tokens.empty())) {
+  if (!output.text.empty() || !output.tokens.empty()) {
     say(Kind::kMessage, output.text, std::move(output.tokens), out);
-  } else {
-    for (TokenText& token : output.tokens) early_.push_back(std::move(token));
   }
   for (ToolCallDelta& delta : output.tool_calls) {
     CORTEX_RETURN_IF_ERROR(call(std::move(delta), out));
@@ -124,14 +120,6 @@ void ReplyItems::say(
     begin(std::move(item), kind == Kind::kReasoning ? "rs_" : "msg_", out);
     if (events_ != nullptr) part_event(out, "response.content_part.added");
     items_.back().parts.emplace_back();
-  }
-  if (kind == Kind::kMessage && !early_.empty()) {
-    tokens.insert(
-        tokens.begin(),
-        std::make_move_iterator(early_.begin()),
-        std::make_move_iterator(early_.end())
-    );
-    early_.clear();
   }
   Item& item = items_.back();
   item.parts.front().append(text);

@@ -57,7 +57,6 @@ class ReplyItems {
   const std::string stem_;
   EventWriter* const events_;
   std::vector<Item> items_;
-  std::vector<TokenText> early_;  // tokens before the first whole character of a message
   std::size_t calls_ = 0;
   std::size_t bytes_ = 0;
   bool open_ = false;  // the last item

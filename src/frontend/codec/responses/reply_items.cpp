@@ -70,7 +70,12 @@ Status ReplyItems::take(GenerationOutput&& output, std::string& out) {
 
 void ReplyItems::finish(std::string& out) {
   if (items_.empty() && !cut_off()) say(Kind::kMessage, "", {}, out);
-  if (open_ && cut_off()) items_.back().status = kIncomplete;
+  if (cut_off()) return break_off(out);
+  end_item(out);
+}
+
+void ReplyItems::break_off(std::string& out) {
+  if (open_) items_.back().status = kIncomplete;
   end_item(out);
 }
 

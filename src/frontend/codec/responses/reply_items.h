@@ -38,6 +38,8 @@ class ReplyItems {
   // The end: no item is open any more. There is at least one, unless the bound of tokens came
   // before it.
   void finish(std::string& out);
+  // An error took the place of the rest: an item that was open stays incomplete.
+  void break_off(std::string& out);
   // Whether the answer ended in the middle: at the bound of tokens, or inside a call.
   [[nodiscard]] bool cut_off() const;
 

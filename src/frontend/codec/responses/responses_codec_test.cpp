@@ -362,6 +362,11 @@ TEST_F(ResponsesCodecTest, an_error_is_an_answer_of_its_own_or_the_last_event) {
   ASSERT_EQ(events.back().at("type").as_string(), "response.failed");
   EXPECT_EQ(events.back().at("response").at("status").as_string(), "failed");
   EXPECT_EQ(events.back().at("response").at("error").at("code").as_string(), "server_error");
+  // The item that was open is closed as what it is.
+  EXPECT_EQ(events.back().at("response").at("output").at(0).at("status").as_string(), "incomplete");
+  const json::object& closed = events.at(events.size() - 2);
+  EXPECT_EQ(closed.at("type").as_string(), "response.output_item.done");
+  EXPECT_EQ(closed.at("item"), events.back().at("response").at("output").at(0));
   EXPECT_EQ(get("resp_s1_")->failure().code(), Code::kNotFound);
   parts.clear();
   EXPECT_EQ(create(R"(,"input":"one","stream":true)")->failure().code(), Code::kUnavailable);

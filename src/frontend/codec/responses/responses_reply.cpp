@@ -166,6 +166,7 @@ class ResponseStreamWriter final : public StreamWriter {
 
   void fail(const Status& status, std::string& out) override {
     begin(out);
+    items_.break_off(out);
     Stand stand{"failed", &items_.items(), nullptr, &status, false};
     write_stand("response.failed", stand, out);
   }

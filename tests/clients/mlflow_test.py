@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import sys
 import threading
 import time
@@ -171,6 +172,19 @@ def test_batches_are_whole_and_may_come_twice(client, run):
     assert len([t for t in found.data.tags if t.startswith("t")]) == 100
     assert len(client.get_metric_history(run, "m3")) == 100
     assert found.data.metrics["m3"] == 993 / 3
+
+
+def test_a_metric_is_the_number_that_was_logged_and_is_found_by_it(client, experiment, run):
+    drawn = random.Random(1)
+    values = [drawn.random() for _ in range(50)]
+    values += [drawn.uniform(-1, 1) * 10.0 ** drawn.randint(-300, 300) for _ in range(50)]
+    client.log_batch(run, metrics=[Metric(f"m{i}", value, 1, 0) for i, value in enumerate(values)])
+    client.log_metric(run, "one", 0.036712383142708804)
+    read = client.get_run(run).data.metrics
+    assert [read[f"m{i}"] for i in range(len(values))] == values
+    assert read["one"] == 0.036712383142708804
+    found = client.search_runs([experiment], "metrics.one = 0.036712383142708804")
+    assert [one.info.run_id for one in found] == [run]
 
 
 def test_a_param_keeps_its_value(client, run):

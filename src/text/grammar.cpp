@@ -35,8 +35,14 @@ std::int32_t rust_kind(Grammar::Kind kind) {
 }
 
 Status step_status(const cortex_text_outcome& outcome) {
-  return outcome.code == CORTEX_TEXT_OK ? Status()
-                                        : internal(std::string("grammar: ") + outcome.message);
+  switch (outcome.code) {
+    case CORTEX_TEXT_OK:
+      return {};
+    case CORTEX_TEXT_NOTHING_ALLOWED:
+      return invalid_argument("the form that was asked for allows no text that begins as this one");
+    default:
+      return internal(std::string("grammar: ") + outcome.message);
+  }
 }
 
 }  // namespace
@@ -87,6 +93,7 @@ Result<std::unique_ptr<Grammar>> Grammar::compile(
       vocabulary->inner().rust, rust_kind(kind), rust_bytes(text), &outcome
   );
   if (inner->rust == nullptr) {
+    if (outcome.code == CORTEX_TEXT_PANICKED) return step_status(outcome);
     const bool no_text = outcome.code == CORTEX_TEXT_NOT_UTF8;
     return invalid_argument(
         "not a usable " + std::string(name_of(kind)) + ": " +

@@ -43,18 +43,20 @@ class Grammar {
  public:
   enum class Kind : std::uint8_t { kJsonSchema, kRegex, kLark };
 
-  // kInvalidArgument, naming the keyword or the line, for what is not supported or no grammar: no
-  // part of a schema is ever ignored (docs/structured-output.md has the table), nor of a schema
-  // that a Lark grammar holds (%json). Bounded in time, size (256 KiB) and depth. `kJsonSchema`
-  // with the text "{}" is any JSON value; a regular expression is to match the whole text.
+  // kInvalidArgument, naming the keyword or the line, for what is not supported or no grammar, and
+  // for what allows no text at all: no part of a schema is ever ignored (docs/structured-output.md
+  // has the table), nor of a schema that a Lark grammar holds (%json). Bounded in time, size
+  // (256 KiB) and depth. `kJsonSchema` with the text "{}" is any JSON value; a regular expression
+  // is to match the whole text. The first mask is computed here and kept until a token comes.
   static Result<std::unique_ptr<Grammar>> compile(
       const std::shared_ptr<const GrammarVocabulary>& vocabulary, Kind kind, std::string_view text
   );
   ~Grammar();
 
   // Sets bit t of `mask` for every token that may come next, and clears all others; end tokens are
-  // among them where the text may end here. REQUIRES: a bit for every token. kInternal when the
-  // grammar needs more steps or memory than one token is given; it is of no use from then on.
+  // among them where the text may end here. REQUIRES: a bit for every token. kInvalidArgument when
+  // the grammar led to where it allows nothing, not even the end; kInternal when it needs more
+  // steps or memory than one token is given. It is of no use from then on.
   [[nodiscard]] Status allow(std::span<std::uint32_t> mask);
   // kInternal when the grammar does not allow the token; the state is as before.
   [[nodiscard]] Status accept(std::int32_t token);

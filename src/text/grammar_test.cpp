@@ -423,6 +423,44 @@ TEST(JsonSchema, texts_that_are_no_schema_are_refused) {
   }
 }
 
+TEST(JsonSchema, references_that_lead_back_to_themselves_are_refused_where_they_stand) {
+  struct Loop {
+    const char* schema;
+    const char* place;
+  };
+  for (const auto& [schema, place] : std::initializer_list<Loop>{
+           {R"({"$ref": "#"})", "from # back"},
+           {R"({"$ref": "#", "type": "object"})", "from # back"},
+           {R"({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})", "#/$defs/a"},
+           {R"({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}})", "#/$defs/a"},
+           {R"({"$defs": {"a": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/a"}]}}})", "#/$defs/a"
+           },
+           {R"({"items": {"allOf": [{"oneOf": [{"$ref": "#/items"}]}]}})", "#/items"},
+           {R"({"properties": {"x": {"$ref": "#/$defs/loop"}}, "required": ["x"],
+               "additionalProperties": false, "$defs": {"loop": {"$ref": "#/$defs/loop"}}})",
+            "#/$defs/loop"},
+       }) {
+    const auto message = compile_error(Kind::kJsonSchema, schema);
+    EXPECT_THAT(message, HasSubstr("'$ref' leads from ")) << schema;
+    EXPECT_THAT(message, HasSubstr(place)) << schema;
+  }
+}
+
+TEST(JsonSchema, references_may_come_back_inside_of_a_property_or_an_item) {
+  EXPECT_TRUE(matches(
+      Kind::kJsonSchema,
+      R"({"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#"}}]})",
+      "[null, [[], null]]"
+  ));
+  // Two ways to one schema are no loop.
+  EXPECT_TRUE(matches(
+      Kind::kJsonSchema,
+      R"({"$defs": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "#/$defs/n"}, "n": {"type": "null"}},
+          "anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}, {"$ref": "#/$defs/n"}]})",
+      "null"
+  ));
+}
+
 TEST(JsonSchema, hostile_schemas_end_in_an_error_or_a_grammar_soon) {
   std::string deep = "{\"type\":\"null\"}";
   for (int i = 0; i < 60; ++i) deep = R"({"type":"array","items":)" + deep + "}";
@@ -474,6 +512,47 @@ TEST(Lark, schemas_inside_are_held_to_the_table) {
       compile_error(Kind::kLark, R"(start: %json {"x-guidance": {"lenient": true}, "not": {}})"),
       HasSubstr("'not'")
   );
+}
+
+TEST(Grammar, a_form_that_allows_no_text_is_refused_before_its_first_token) {
+  struct Form {
+    Kind kind;
+    const char* text;
+  };
+  for (const auto& [kind, text] : std::initializer_list<Form>{
+           {Kind::kRegex, "[^\\s\\S]"},
+           {Kind::kRegex, "a[^\\s\\S]"},
+           {Kind::kLark, "start: x\nx: x"},
+           {Kind::kLark, "start: start \"a\""},
+           {Kind::kLark, R"(start: %json {"$ref": "#"})"},
+       }) {
+    EXPECT_THAT(compile_error(kind, text), HasSubstr("not a usable ")) << text;
+  }
+  EXPECT_THAT(compile_error(Kind::kLark, "start: x\nx: x"), HasSubstr("it allows no text"));
+  EXPECT_TRUE(matches(Kind::kRegex, "", ""));
+}
+
+TEST(Grammar, a_form_that_leads_to_where_nothing_is_allowed_is_the_callers_fault) {
+  const auto grammar = compiled(Kind::kLark, "start: \"a\" x\nx: x");
+  ASSERT_TRUE(takes(*grammar, "a"));
+  std::vector<std::uint32_t> mask((entries().size() + 31) / 32);
+  for (int i = 0; i < 2; ++i) {
+    const auto status = grammar->allow(mask);
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_THAT(status.text(), HasSubstr("allows no text that begins as this one"));
+  }
+  EXPECT_FALSE(grammar->finished());
+}
+
+TEST(Grammar, the_first_mask_is_the_same_however_often_it_is_asked_for) {
+  const auto grammar = compiled(Kind::kRegex, "a?b");
+  EXPECT_FALSE(grammar->accept('x').ok());
+  const auto fork = grammar->fork();
+  EXPECT_EQ(allowed(*grammar), (std::set<std::int32_t>{'a', 'b'}));
+  EXPECT_EQ(allowed(*grammar), (std::set<std::int32_t>{'a', 'b'}));
+  ASSERT_TRUE(grammar->accept('a').ok());
+  EXPECT_EQ(allowed(*grammar), (std::set<std::int32_t>{'b'}));
+  EXPECT_EQ(allowed(*fork), (std::set<std::int32_t>{'a', 'b'}));
 }
 
 TEST(Grammar, special_tokens_never_match_text_but_can_be_named) {

@@ -36,7 +36,7 @@ cortex_text_vocabulary* cortex_text_vocabulary_make(
 
 void cortex_text_vocabulary_free(cortex_text_vocabulary* vocabulary);
 
-// Null on failure.
+// Null on failure; CORTEX_TEXT_NOTHING_ALLOWED: no text matches.
 cortex_text_grammar* cortex_text_grammar_compile(
     const cortex_text_vocabulary* vocabulary,
     int32_t kind,
@@ -46,6 +46,7 @@ cortex_text_grammar* cortex_text_grammar_compile(
 
 void cortex_text_grammar_free(cortex_text_grammar* grammar);
 
+// CORTEX_TEXT_NOTHING_ALLOWED: no text matches that begins with the accepted tokens.
 void cortex_text_grammar_allow(
     cortex_text_grammar* grammar, uint32_t* mask, size_t words, cortex_text_outcome* outcome
 );

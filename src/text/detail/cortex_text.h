@@ -36,6 +36,8 @@ enum {
   CORTEX_TEXT_PANICKED = 5,
   // A chat template raised an exception; the message is its own.
   CORTEX_TEXT_REFUSED = 6,
+  // No text goes on from here that the grammar allows.
+  CORTEX_TEXT_NOTHING_ALLOWED = 7,
 };
 
 typedef struct {

@@ -3,8 +3,10 @@
 
 use crate::interface::{failed, Fault};
 use crate::schema_check;
-use llguidance::api::{ParserLimits, TopLevelGrammar};
-use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
+use llguidance::api::{ParserLimits, StopReason, TopLevelGrammar};
+use llguidance::toktrie::{
+    ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
+};
 use llguidance::{earley::SlicedBiasComputer, Matcher, ParserFactory};
 use serde_json::Value;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub enum Kind {
 pub struct Grammar {
     vocabulary: Arc<Vocabulary>,
     matcher: Matcher,
+    /// What may come first, until something has: it is computed to see that anything may.
+    first: Option<SimpleVob>,
     ended: bool,
 }
 
@@ -103,7 +107,8 @@ impl Grammar {
         if let Some(warning) = matcher.grammar_warnings().into_iter().next() {
             return Err(Fault::Failed(warning));
         }
-        Ok(Self { vocabulary, matcher, ended: false })
+        let first = matcher.compute_mask().map_err(step_fault)?;
+        Ok(Self { vocabulary, matcher, first: Some(first), ended: false })
     }
 
     /// Bits beyond the vocabulary are cleared, too.
@@ -113,7 +118,10 @@ impl Grammar {
         }
         mask.fill(0);
         if !self.finished() {
-            let allowed = self.matcher.compute_mask().map_err(chain)?;
+            let allowed = match &self.first {
+                Some(first) => first.clone(),
+                None => self.matcher.compute_mask().map_err(step_fault)?,
+            };
             for (to, from) in mask.iter_mut().zip(allowed.as_slice()) {
                 *to = *from;
             }
@@ -138,9 +146,12 @@ impl Grammar {
             return Err(not_allowed());
         }
         match self.matcher.try_consume_tokens(&[token]) {
-            Ok(1) => Ok(()),
+            Ok(1) => {
+                self.first = None;
+                Ok(())
+            }
             Ok(_) => Err(not_allowed()),
-            Err(error) => Err(chain(error)),
+            Err(error) => Err(step_fault(error)),
         }
     }
 
@@ -152,6 +163,7 @@ impl Grammar {
         Self {
             vocabulary: self.vocabulary.clone(),
             matcher: self.matcher.deep_clone(),
+            first: self.first.clone(),
             ended: self.ended,
         }
     }
@@ -186,6 +198,18 @@ fn with_checked_schemas(text: &str) -> Result<String, Fault> {
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// Why there is no next step. A matcher says it in words alone.
+fn step_fault(error: impl std::fmt::Display) -> Fault {
+    let text = error.to_string();
+    if text.starts_with(&StopReason::NoExtensionBias.to_string()) {
+        return Fault::NothingAllowed;
+    }
+    match text.starts_with("panic: ") {
+        true => Fault::Panicked(text.replace('\n', " ")),
+        false => chain(error),
+    }
 }
 
 /// The error and its causes, in one line.

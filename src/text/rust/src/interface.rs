@@ -14,6 +14,7 @@ const NO_ROOM: i32 = 3;
 const FAILED: i32 = 4;
 const PANICKED: i32 = 5;
 const REFUSED: i32 = 6;
+const NOTHING_ALLOWED: i32 = 7;
 
 pub enum Fault {
     NotUtf8,
@@ -24,6 +25,10 @@ pub enum Fault {
     Failed(String),
     /// A chat template raised an exception.
     Refused(String),
+    /// No text goes on from here that the grammar allows.
+    NothingAllowed,
+    /// A crate caught its own panic.
+    Panicked(String),
 }
 
 pub fn failed(error: impl ToString) -> Fault {
@@ -96,6 +101,8 @@ impl Outcome {
             }
             Fault::Failed(message) => self.set(FAILED, &message),
             Fault::Refused(message) => self.set(REFUSED, &message),
+            Fault::NothingAllowed => self.set(NOTHING_ALLOWED, "it allows no text"),
+            Fault::Panicked(message) => self.set(PANICKED, &message),
         }
     }
 }

@@ -13,6 +13,7 @@ mod grammar;
 mod grammar_interface;
 mod interface;
 mod python;
+mod references;
 mod schema_check;
 mod tokenizer;
 mod vocabulary;

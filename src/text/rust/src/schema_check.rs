@@ -2,6 +2,7 @@
 //! What of JSON Schema is supported, decided keyword by keyword before llguidance sees a schema: it overlooks what it
 //! does not know, and what an older draft says otherwise. docs/structured-output.md is the table of this file.
 
+use crate::references::References;
 use serde_json::{json, Map, Value};
 
 /// White space between two parts of a JSON text. Without a bound a model that is lost in it never ends.
@@ -18,7 +19,8 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// The same schema without what says nothing about a text, or the reason why it is not supported.
 pub fn checked(schema: &Value) -> Result<Value, String> {
-    let mut clean = match checked_schema(schema, "#")? {
+    let mut references = References::new(schema);
+    let mut clean = match checked_schema(schema, "#", &mut references)? {
         Value::Object(object) => object,
         Value::Bool(true) => Map::new(),
         _ => return Err("the JSON schema 'false' allows nothing".into()),
@@ -28,7 +30,11 @@ pub fn checked(schema: &Value) -> Result<Value, String> {
     Ok(Value::Object(clean))
 }
 
-fn checked_schema(schema: &Value, path: &str) -> Result<Value, String> {
+fn checked_schema<'a>(
+    schema: &'a Value,
+    path: &str,
+    references: &mut References<'a>,
+) -> Result<Value, String> {
     if schema.is_boolean() {
         return Ok(schema.clone());
     }
@@ -39,18 +45,24 @@ fn checked_schema(schema: &Value, path: &str) -> Result<Value, String> {
     let mut applied = Map::new();
     for (keyword, value) in keywords {
         let here = format!("{path}/{keyword}");
-        if let Some(value) = checked_keyword(keyword, value, &here)? {
+        if let Some(value) = checked_keyword(keyword, value, &here, references)? {
             let to = if APPLIED.contains(&keyword.as_str()) { &mut applied } else { &mut clean };
             to.insert(keyword.clone(), value);
         }
     }
     check_together(keywords, path)?;
+    references.check_loops(schema, path)?;
     clean.extend(applied);
     Ok(Value::Object(clean))
 }
 
 /// None for a keyword that says nothing about a text.
-fn checked_keyword(keyword: &str, value: &Value, path: &str) -> Result<Option<Value>, String> {
+fn checked_keyword<'a>(
+    keyword: &str,
+    value: &'a Value,
+    path: &str,
+    references: &mut References<'a>,
+) -> Result<Option<Value>, String> {
     let wrong = |what: &str| Err(format!("the JSON schema keyword '{keyword}' at {path} {what}"));
     match keyword {
         "$comment" | "$schema" | "title" | "description" | "default" | "example" | "examples"
@@ -61,18 +73,20 @@ fn checked_keyword(keyword: &str, value: &Value, path: &str) -> Result<Option<Va
         _ if keyword.starts_with("x-") => Ok(None),
 
         "items" if value.is_array() => wrong("must be one schema; a list is 'prefixItems'"),
-        "additionalProperties" | "items" => checked_schema(value, path).map(Some),
+        "additionalProperties" | "items" => checked_schema(value, path, references).map(Some),
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
             let Some(items) = value.as_array() else { return wrong("must be a list of schemas") };
             let each = items.iter().enumerate();
-            let clean = each.map(|(i, item)| checked_schema(item, &format!("{path}/{i}")));
+            let clean =
+                each.map(|(i, item)| checked_schema(item, &format!("{path}/{i}"), references));
             Ok(Some(Value::Array(clean.collect::<Result<_, _>>()?)))
         }
         "$defs" | "definitions" | "properties" | "patternProperties" => {
             let Some(entries) = value.as_object() else { return wrong("must be an object") };
             let each = entries.iter();
             let clean = each.map(|(name, entry)| {
-                Ok((name.clone(), checked_schema(entry, &format!("{path}/{name}"))?))
+                let here = format!("{path}/{name}");
+                Ok((name.clone(), checked_schema(entry, &here, references)?))
             });
             Ok(Some(Value::Object(clean.collect::<Result<_, String>>()?)))
         }

@@ -50,6 +50,18 @@ def test_a_response(client):
     assert 0 <= answer.usage.input_tokens_details.cached_tokens <= answer.usage.input_tokens
 
 
+def test_the_tokens_of_the_input_are_those_that_the_answer_counts(client):
+    first = respond(client, instructions="You are brief.", tools=[WEATHER])
+    asked = {"model": MODEL, "instructions": "You are brief.", "tools": [WEATHER]}
+    counted = client.responses.input_tokens.count(input=QUESTION, **asked)
+    assert counted.object == "response.input_tokens"
+    assert counted.input_tokens == first.usage.input_tokens
+    behind = client.responses.input_tokens.count(previous_response_id=first.id, **asked)
+    assert behind.input_tokens > counted.input_tokens
+    with pytest.raises(openai.NotFoundError):
+        client.responses.compact(model=MODEL, input=QUESTION)
+
+
 def test_a_stream_says_what_the_whole_says(client):
     events = list(respond(client, stream=True))
     assert [event.sequence_number for event in events] == list(range(len(events)))

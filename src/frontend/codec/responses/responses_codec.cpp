@@ -15,7 +15,6 @@
 #include "frontend/codec/responses/schemas.h"
 #include "frontend/codec/streamed_call.h"
 #include "frontend/codec/unary_call.h"
-#include "request/model_reference.h"
 
 namespace cortex::frontend::responses {
 namespace {
@@ -75,6 +74,33 @@ void name_items(std::vector<Item>& items, const std::string& stem) {
   }
 }
 
+// The messages of the call: its instructions, what was said before, and its input.
+Status add_messages(ResponsesCall& call, std::vector<Item> items) {
+  items.insert(
+      items.end(),
+      std::make_move_iterator(call.input.begin()),
+      std::make_move_iterator(call.input.end())
+  );
+  CORTEX_RETURN_IF_ERROR(check_outputs(items));
+  std::vector<Message>& messages = call.conversation.messages;
+  if (!call.echo.instructions.empty()) {
+    Message& system = messages.emplace_back();
+    system.role = Role::kSystem;
+    system.content = call.echo.instructions;
+  }
+  append_messages(items, messages);
+  return {};
+}
+
+Result<HttpReply> counted_answer(ResponsePart&& part, const std::shared_ptr<ResponseStream>&) {
+  const auto* output = std::get_if<TokenizeOutput>(&part);
+  if (output == nullptr) return internal("a servable answered a question about tokens otherwise");
+  HttpReply reply;
+  reply.body = R"({"object":"response.input_tokens","input_tokens":)" +
+               std::to_string(output->tokens.size()) + "}";
+  return reply;
+}
+
 }  // namespace
 
 ResponsesCodec::ResponsesCodec(Submit submit, ResponsesOptions options)
@@ -101,6 +127,21 @@ const ResponsesCodec::Entry ResponsesCodec::kEntries[] = {
      "ResponsesRequest",
      "OpenAiResponse",
      "OpenAiResponseEvent"},
+    {Method::kPost,
+     "/v1/responses/input_tokens",
+     Scope::kInfer,
+     "Tokens that a response would begin with; `input` may be left out",
+     &ResponsesCodec::count_tokens,
+     "ResponsesRequest",
+     "ResponseInputTokens"},
+    // Of OpenAI's, and not served: without it the path would be an id that takes no POST.
+    {Method::kPost,
+     "/v1/responses/compact",
+     Scope::kInfer,
+     "Refused as a path that is none: no conversation is compacted",
+     &ResponsesCodec::no_such_path,
+     {},
+     {}},
     {Method::kGet,
      "/v1/responses/{response_id}",
      Scope::kInfer,
@@ -158,14 +199,25 @@ Api ResponsesCodec::make_api() {
 }
 
 void ResponsesCodec::create(const ExchangePtr& exchange) const {
-  const HttpRequest& http = exchange->request();
-  Result<ResponsesCall> read = read_responses(http.body->text());
+  take(exchange, read_responses(exchange->request().body->text()));
+}
+
+void ResponsesCodec::count_tokens(const ExchangePtr& exchange) const {
+  take(exchange, read_counted_response(exchange->request().body->text()));
+}
+
+// As the server says it of a path without a route.
+void ResponsesCodec::no_such_path(const ExchangePtr& exchange) const {
+  exchange->fail(not_found("no such path: " + exchange->request().path).with_reason("unknown_url"));
+}
+
+void ResponsesCodec::take(const ExchangePtr& exchange, Result<ResponsesCall> read) const {
   if (!read.ok()) return exchange->fail(read.status());
   if (read->previous.empty()) return start(exchange, *read, {});
   if (options_.book == nullptr) return exchange->fail(no_previous(read->previous));
   const auto call = std::make_shared<ResponsesCall>(std::move(*read));
   options_.book->conversation(
-      ResponseOwner::of(http.principal),
+      ResponseOwner::of(exchange->request().principal),
       call->previous,
       [this, exchange, call](Result<Turns> turns) {
         const auto kept = std::make_shared<Result<Turns>>(std::move(turns));
@@ -189,6 +241,12 @@ void ResponsesCodec::start(
   const HttpRequest& http = exchange->request();
   auto reference = ModelReference::parse(call.model);
   if (!reference.ok()) return exchange->fail(reference.status().with_field("model"));
+  if (call.counted) {
+    if (Status status = add_messages(call, std::move(items)); !status.ok()) {
+      return exchange->fail(status);
+    }
+    return count(exchange, call, std::move(*reference));
+  }
   ResponsePlan plan;
   plan.stem = options_.draw();
   plan.id = "resp_" + plan.stem;
@@ -198,20 +256,9 @@ void ResponsesCodec::start(
   plan.model = call.model;
   plan.previous = call.previous;
   plan.parallel_tool_calls = call.conversation.parallel_tool_calls;
-
-  items.insert(
-      items.end(),
-      std::make_move_iterator(call.input.begin()),
-      std::make_move_iterator(call.input.end())
-  );
-  if (Status status = check_outputs(items); !status.ok()) return exchange->fail(status);
-  std::vector<Message>& messages = call.conversation.messages;
-  if (!call.echo.instructions.empty()) {
-    Message& system = messages.emplace_back();
-    system.role = Role::kSystem;
-    system.content = call.echo.instructions;
+  if (Status status = add_messages(call, std::move(items)); !status.ok()) {
+    return exchange->fail(status);
   }
-  append_messages(items, messages);
   plan.echo = std::move(call.echo);
   call.generation.prompt = std::move(call.conversation);
   std::shared_ptr<Request> request = request_from(http);
@@ -225,6 +272,16 @@ void ResponsesCodec::start(
     );
   }
   submit_collected(submit_, exchange, std::move(requests), response_collector(std::move(plan)));
+}
+
+void ResponsesCodec::count(const ExchangePtr& exchange, ResponsesCall& call, ModelReference model)
+    const {
+  std::shared_ptr<Request> request = request_from(exchange->request());
+  request->model = std::move(model);
+  TokenizeInput input;
+  input.prompt = std::move(call.conversation);
+  request->input = std::move(input);
+  submit_unary(submit_, exchange, std::move(request), counted_answer);
 }
 
 std::function<bool(std::string, std::string)> ResponsesCodec::keeper(

@@ -14,6 +14,7 @@
 #include "frontend/codec/responses/responses_request.h"
 #include "frontend/http/exchange.h"
 #include "frontend/random_stem.h"
+#include "request/model_reference.h"
 
 namespace cortex::frontend::responses {
 
@@ -44,6 +45,8 @@ class ResponsesCodec {
   static const Entry kEntries[];
 
   void create(const ExchangePtr& exchange) const;
+  void count_tokens(const ExchangePtr& exchange) const;
+  void no_such_path(const ExchangePtr& exchange) const;
   void get(const ExchangePtr& exchange) const;
   void remove(const ExchangePtr& exchange) const;
   void cancel(const ExchangePtr& exchange) const;
@@ -54,8 +57,11 @@ class ResponsesCodec {
       const ExchangePtr& exchange,
       std::function<Result<std::string>(const HttpRequest&, const KeptResponse&)> write
   ) const;
+  // From the body to start(), over the book where a conversation goes on.
+  void take(const ExchangePtr& exchange, Result<ResponsesCall> read) const;
   void go_on(const ExchangePtr& exchange, const CallPtr& call, Result<Turns> turns) const;
   void start(const ExchangePtr& exchange, ResponsesCall& call, std::vector<Item> before) const;
+  void count(const ExchangePtr& exchange, ResponsesCall& call, ModelReference model) const;
   [[nodiscard]] std::function<bool(std::string, std::string)> keeper(
       const ExchangePtr& exchange, const ResponsesCall& call, const std::string& id
   ) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frontend/codec/responses/responses_codec.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,6 +77,7 @@ struct ResponsesCodecTest : ::testing::Test {
   std::string key = "anna";
   std::vector<GenerationOutput> parts{part("hel"), part("lo", FinishReason::kStop)};
   Status end;
+  std::optional<ResponsePart> counted;  // what is answered instead, to whoever counts
   std::vector<std::shared_ptr<const Request>> requests;
   MemoryBook book{book_options(now)};
   ResponsesCodec codec{
@@ -83,6 +85,7 @@ struct ResponsesCodecTest : ::testing::Test {
           std::shared_ptr<const Request> request, const std::shared_ptr<ResponseStream>& stream
       ) {
         requests.push_back(std::move(request));
+        if (counted) return stream->finish(ResponsePart(*counted), Timings());
         for (const GenerationOutput& one : parts) {
           if (!stream->write(GenerationOutput(one))) break;
         }
@@ -314,6 +317,56 @@ TEST_F(ResponsesCodecTest, a_stream_tells_every_item_as_it_grows) {
   EXPECT_EQ(events[14].at("response").at("usage").at("total_tokens").as_int64(), 12);
   // What was streamed is kept, too.
   EXPECT_EQ(json::parse(get("resp_s1_")->bytes()), events[14].at("response"));
+}
+
+TEST_F(ResponsesCodecTest, counts_the_tokens_that_an_answer_would_begin_with) {
+  create(R"(,"input":"one","instructions":"old")");
+  counted = TokenizeOutput{{1, 2, 3}, {}, 64};
+  const auto count = [&](std::string_view fields) {
+    return call(
+        Method::kPost, "/v1/responses/input_tokens", R"({"model":"m")" + std::string(fields) + "}"
+    );
+  };
+  const auto said = [&] {
+    const auto& input = std::get<TokenizeInput>(requests.back()->input);
+    std::vector<std::string> out;
+    for (const Message& message : std::get<Conversation>(input.prompt).messages) {
+      out.push_back(message.content);
+    }
+    return out;
+  };
+  using Said = std::vector<std::string>;
+  EXPECT_EQ(
+      count(R"(,"input":"two","instructions":"new","previous_response_id":"resp_s1_",)"
+            R"("tools":[{"type":"function","name":"f"}],"text":{"format":{"type":"text"}},)"
+            R"("truncation":"disabled","reasoning":{"effort":"low"})")
+          ->bytes(),
+      R"({"object":"response.input_tokens","input_tokens":3})"
+  );
+  EXPECT_EQ(said(), (Said{"new", "one", "hello", "two"}));
+  const auto& input = std::get<TokenizeInput>(requests.back()->input);
+  EXPECT_EQ(std::get<Conversation>(input.prompt).tools.at(0).name, "f");
+  EXPECT_TRUE(count(R"(,"previous_response_id":"resp_s1_","input":null)")->failure().ok());
+  EXPECT_EQ(said(), (Said{"one", "hello"}));
+  EXPECT_TRUE(count(R"(,"instructions":"new")")->failure().ok());
+  EXPECT_EQ(said(), (Said{"new"}));
+  EXPECT_EQ(count("")->failure().field(), "input");
+  EXPECT_EQ(count(R"(,"input":"a","truncation":"auto")")->failure().field(), "truncation");
+  EXPECT_EQ(
+      count(R"(,"previous_response_id":"resp_x")")->failure().reason(),
+      "previous_response_not_found"
+  );
+  EXPECT_EQ(get("resp_s2_")->failure().code(), Code::kNotFound) << "nothing of it is kept";
+  counted = GenerationOutput();
+  EXPECT_EQ(count(R"(,"input":"a")")->failure().code(), Code::kInternal);
+}
+
+TEST_F(ResponsesCodecTest, a_path_of_openai_s_that_is_not_served_is_none) {
+  HttpRequest http;
+  http.path = "/v1/responses/compact";
+  const auto exchange = testing::call(api, Method::kPost, http.path, http);
+  EXPECT_EQ(exchange->failure().code(), Code::kNotFound);
+  EXPECT_EQ(exchange->failure().reason(), "unknown_url");
 }
 
 TEST_F(ResponsesCodecTest, an_answer_that_was_cut_off_is_incomplete) {

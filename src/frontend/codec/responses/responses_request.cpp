@@ -273,7 +273,8 @@ Status settle_format(GenerationInput& generation, OutputFormat& wanted) {
 
 Status settle(Draft& draft) {
   ResponsesCall& call = draft.call;
-  if (call.input.empty()) return missing_field("input");
+  const bool begun = !call.previous.empty() || !call.echo.instructions.empty();
+  if (call.input.empty() && !(call.counted && begun)) return missing_field("input");
   CORTEX_RETURN_IF_ERROR(openai::check_tool_choice(call.conversation));
   if (draft.top_logprobs.value_or(0) > 0 && !draft.logprobs) {
     return invalid_argument(
@@ -302,15 +303,14 @@ Status settle(Draft& draft) {
   return {};
 }
 
-}  // namespace
-
-Result<ResponsesCall> read_responses(std::string_view padded_body) {
+Result<ResponsesCall> read_body(std::string_view padded_body, bool counted) {
   HotJson json(padded_body);
   ondemand::object object;
   CORTEX_RETURN_IF_ERROR(json.object(object));
   openai::GenerationReader reader({}, {});
   reader.draft().call.inputs.emplace_back();
   Draft draft{{}, reader.draft(), false, {}};
+  draft.call.counted = counted;
   std::vector<std::string_view> seen;
   CORTEX_RETURN_IF_ERROR(for_each_field(object, [&](std::string_view key, ondemand::value value) {
     const Row* const row = find_row(kRows, key);
@@ -320,6 +320,16 @@ Result<ResponsesCall> read_responses(std::string_view padded_body) {
   CORTEX_RETURN_IF_ERROR(reader.finish());
   CORTEX_RETURN_IF_ERROR(settle(draft));
   return std::move(draft.call);
+}
+
+}  // namespace
+
+Result<ResponsesCall> read_responses(std::string_view padded_body) {
+  return read_body(padded_body, false);
+}
+
+Result<ResponsesCall> read_counted_response(std::string_view padded_body) {
+  return read_body(padded_body, true);
 }
 
 }  // namespace cortex::frontend::responses

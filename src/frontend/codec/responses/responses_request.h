@@ -32,7 +32,7 @@ struct Echo {
   float top_p = 1;
 };
 
-// What the body of POST /v1/responses asks for.
+// What the body of POST /v1/responses or of …/input_tokens asks for.
 struct ResponsesCall {
   std::string model;
   std::vector<Item> input;
@@ -44,10 +44,14 @@ struct ResponsesCall {
   std::int32_t niceness = 0;  // `priority`
   bool store = true;
   bool stream = false;
+  bool counted = false;  // the tokens that the answer would begin with are asked for, and no more
 };
 
 // Reads a body that is followed by Buffer::kPadding readable bytes. kInvalidArgument names the
 // field at fault; docs/responses.md has the table of fields.
 [[nodiscard]] Result<ResponsesCall> read_responses(std::string_view padded_body);
+// The body of POST /v1/responses/input_tokens: the same fields; of the input, the instructions and
+// the response before it one must be there.
+[[nodiscard]] Result<ResponsesCall> read_counted_response(std::string_view padded_body);
 
 }  // namespace cortex::frontend::responses

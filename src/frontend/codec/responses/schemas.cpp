@@ -87,6 +87,11 @@ constexpr Schema kResponsesSchemas[] = {
       "object":{"const":"response"},"deleted":{"const":true}}})"
     ),
     response_schema_of(
+        "ResponseInputTokens",
+        R"({"type":"object","required":["object","input_tokens"],"properties":{
+      "object":{"const":"response.input_tokens"},"input_tokens":{"type":"integer"}}})"
+    ),
+    response_schema_of(
         "ResponseInputItems",
         R"({"type":"object","required":["object","data"],"properties":{"object":{"const":"list"},
       "data":{"type":"array","items":{"$ref":"#/components/schemas/ResponseItem"}},

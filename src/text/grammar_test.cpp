@@ -120,6 +120,13 @@ const std::vector<Row>& supported() {
            {"type": "object", "properties": {"k": {"const": "b"}, "n": {"type": "integer"}}, "required": ["k", "n"]}]})",
        {R"({"k": "a"})", R"({"k": "b", "n": 1})"},
        {R"({"k": "b"})", R"({"k": "c"})"}},
+      {"oneOf",
+       R"({"$defs": {"A": {"type": "object", "properties": {"k": {"const": "a", "type": "string"}}, "required": ["k"]},
+           "B": {"type": "object", "properties": {"k": {"enum": ["b", "c"]}}, "required": ["k"]}}, "items": {"oneOf":
+           [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}], "discriminator": {"propertyName": "k",
+           "mapping": {"a": "#/$defs/A", "b": "#/$defs/B"}}}, "type": "array"})",
+       {R"([{"k": "a"}, {"k": "c"}])"},
+       {R"([{"k": "d"}])", "[{}]", "[null]"}},
       {"allOf",
        R"({"allOf": [{"type": "integer", "minimum": 3}, {"maximum": 5}]})",
        {"3", "5"},
@@ -308,6 +315,7 @@ const std::vector<Refused>& unsupported() {
       {"minProperties", R"({"type": "object", "minProperties": 2})"},
       {"minProperties",
        R"({"type": "object", "properties": {"a": {}, "b": {}}, "minProperties": 1})"},
+      {"$ref", R"({"const": {"not": {}}, "$ref": "#/const"})"},
       {"oneOf", R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})"},
       {"typo", R"({"type": "string", "typo": 1})"},
       {"typo", R"({"properties": {"a": {"anyOf": [{"typo": 1}]}}})"},
@@ -459,6 +467,104 @@ TEST(JsonSchema, references_may_come_back_inside_of_a_property_or_an_item) {
           "anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}, {"$ref": "#/$defs/n"}]})",
       "null"
   ));
+}
+
+// A property "x" with one of some alternatives, which may refer to what is defined here.
+std::string one_of(std::string_view alternatives) {
+  return R"({"$defs": {
+      "Cat": {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "cat"}}},
+      "Dog": {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "dog"}}},
+      "Pup": {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "dog"}}},
+      "Free": {"type": "object", "properties": {"kind": {"const": "fish"}}},
+      "One": {"type": "object", "required": ["v"], "properties": {"v": {"const": 1}}},
+      "Two": {"type": "object", "required": ["v"], "properties": {"v": {"const": 2.5}}},
+      "Wide": {"type": "object", "required": ["v"], "properties": {"v": {"const": 1.0}}},
+      "Left": {"type": "object", "required": ["l"], "properties": {"l": {}}, "additionalProperties": false},
+      "Right": {"type": "object", "required": ["r"], "properties": {"r": {}}, "additionalProperties": false},
+      "Pet": {"oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]},
+      "Kind": {"const": "cow"},
+      "Cow": {"allOf": [{"type": "object", "required": ["kind"]},
+                        {"properties": {"kind": {"$ref": "#/$defs/Kind"}}}]},
+      "Text": {"type": "string"}, "Nothing": {"type": "null"},
+      "Deep": {"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#/$defs/Deep"}}},
+      "Deeper": {"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#/$defs/Deeper"}}}
+    }, "properties": {"x": {"oneOf": [)" +
+         std::string(alternatives) + R"(]}}, "required": ["x"], "type": "object"})";
+}
+
+TEST(JsonSchema, one_of_takes_references_to_alternatives_that_exclude_each_other) {
+  struct Choice {
+    const char* alternatives;
+    const char* right;
+    const char* wrong;
+  };
+  for (const auto& [alternatives, right, wrong] : std::initializer_list<Choice>{
+           {R"({"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"})",
+            R"({"kind": "dog"})",
+            R"({"kind": "cow"})"},
+           {R"({"$ref": "#/$defs/Text"}, {"$ref": "#/$defs/Nothing"}, {"$ref": "#/$defs/Cat"})",
+            "null",
+            "1"},
+           {R"({"$ref": "#/$defs/One"}, {"$ref": "#/$defs/Two"})", R"({"v": 2.5})", R"({"v": 2})"},
+           {R"({"$ref": "#/$defs/Left"}, {"$ref": "#/$defs/Right"})", R"({"r": 1})", "{}"},
+           {R"({"$ref": "#/$defs/Pet"}, {"$ref": "#/$defs/Cow"})",
+            R"({"kind": "cow"})",
+            R"({"kind": "cat", "kind": "cow"})"},
+           {R"({"anyOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Nothing"}]}, {"$ref": "#/$defs/Dog"})",
+            "null",
+            "{}"},
+           {R"({"$ref": "#/$defs/Dog"}, {"$ref": "#/$defs/Free", "required": ["kind"]})",
+            R"({"kind": "fish"})",
+            "{}"},
+       }) {
+    const auto schema = one_of(alternatives);
+    EXPECT_TRUE(matches(Kind::kJsonSchema, schema, R"({"x": )" + std::string(right) + "}"))
+        << alternatives;
+    EXPECT_FALSE(matches(Kind::kJsonSchema, schema, R"({"x": )" + std::string(wrong) + "}"))
+        << alternatives;
+  }
+}
+
+TEST(JsonSchema, one_of_whose_alternatives_may_overlap_is_refused_where_it_stands) {
+  for (const auto* alternatives : {
+           R"({"$ref": "#/$defs/Dog"}, {"$ref": "#/$defs/Pup"})",
+           R"({"$ref": "#/$defs/Dog"}, {"$ref": "#/$defs/Dog"})",
+           R"({"$ref": "#/$defs/Dog"}, {"$ref": "#/$defs/Free"}, {"type": "object"})",
+           R"({"$ref": "#/$defs/One"}, {"$ref": "#/$defs/Wide"})",
+           R"({"$ref": "#/$defs/Pet"}, {"$ref": "#/$defs/Pup"})",
+           R"({"$ref": "#/$defs/Deep"}, {"$ref": "#/$defs/Deeper"})",
+           R"({"type": "integer"}, {"type": "number"})",
+       }) {
+    const auto message = compile_error(Kind::kJsonSchema, one_of(alternatives));
+    EXPECT_THAT(message, HasSubstr("'oneOf' at #/properties/x/oneOf needs")) << alternatives;
+    EXPECT_THAT(message, ::testing::Not(HasSubstr("coerce"))) << alternatives;
+    const auto lark = compile_error(Kind::kLark, "start: %json " + one_of(alternatives));
+    EXPECT_THAT(lark, HasSubstr("'oneOf' at #/properties/x/oneOf needs")) << alternatives;
+  }
+  EXPECT_TRUE(matches(
+      Kind::kLark,
+      "start: %json " + one_of(R"({"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"})"),
+      R"({"x": {"kind": "cat"}})"
+  ));
+}
+
+TEST(JsonSchema, alternatives_are_compared_in_bounded_time) {
+  std::string many = R"({"oneOf": [)";
+  std::string apart = many;
+  for (int i = 0; i < 3'000; ++i) {
+    const auto comma = i > 0 ? "," : "";
+    many += comma + std::string(R"({"anyOf": [{"required": ["a"]}, {"required": ["b"]}]})");
+    if (i >= 150) continue;
+    apart += comma + (R"({"$ref": "#/$defs/)" + std::to_string(i) + R"("})");
+  }
+  EXPECT_FALSE(compile_error(Kind::kJsonSchema, many + "]}").empty());
+  apart += R"(], "$defs": {)";
+  for (int i = 0; i < 150; ++i) {
+    apart += (i > 0 ? ",\"" : "\"") + std::to_string(i) +
+             R"(": {"type": "object", "required": ["k"], "properties": {"k": {"const": )" +
+             std::to_string(i) + "}}}";
+  }
+  EXPECT_TRUE(matches(Kind::kJsonSchema, apart + "}}", R"({"k": 149})"));
 }
 
 TEST(JsonSchema, hostile_schemas_end_in_an_error_or_a_grammar_soon) {

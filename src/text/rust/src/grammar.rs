@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Grammars over the tokens of a language model (llguidance).
 
+use crate::exclusion;
 use crate::interface::{failed, Fault};
-use crate::schema_check;
+use crate::schema_check::{self, Checked};
 use llguidance::api::{ParserLimits, StopReason, TopLevelGrammar};
 use llguidance::toktrie::{
     ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
@@ -16,6 +17,10 @@ const TEXT_BYTES_MAX: usize = 256 << 10;
 const TOKEN_BYTES_MAX: usize = 255;
 /// At one or two kilobytes each.
 const LEXER_STATES_MAX: usize = 50_000;
+/// What llguidance warns of where it was told that the alternatives of a `oneOf` exclude each other.
+const EXCLUSION_WARNING: &str = "oneOf not fully supported";
+/// The option that tells it so, which it names where it was not.
+const EXCLUSION_OPTION: &str = "coerce_one_of";
 
 pub struct Vocabulary {
     factory: ParserFactory,
@@ -89,22 +94,31 @@ impl Grammar {
         if text.len() > TEXT_BYTES_MAX {
             return Err(Fault::Failed(format!("it is longer than {TEXT_BYTES_MAX} bytes")));
         }
-        let grammar = match kind {
+        let (grammar, doubtful) = match kind {
             Kind::JsonSchema => {
                 let schema = serde_json::from_str(text).map_err(failed)?;
-                let clean = schema_check::checked(&schema).map_err(Fault::Failed)?;
-                TopLevelGrammar::from_json_schema(clean)
+                let mut steps = exclusion::STEPS_MAX;
+                let Checked { schema, doubtful } =
+                    schema_check::checked(&schema, &mut steps).map_err(Fault::Failed)?;
+                (TopLevelGrammar::from_json_schema(schema), doubtful)
             }
-            Kind::Regex => TopLevelGrammar::from_regex(text),
-            Kind::Lark => TopLevelGrammar::from_lark(with_checked_schemas(text)?),
+            Kind::Regex => (TopLevelGrammar::from_regex(text), None),
+            Kind::Lark => {
+                let (text, doubtful) = with_checked_schemas(text)?;
+                (TopLevelGrammar::from_lark(text), doubtful)
+            }
         };
-        let parser = vocabulary.factory.create_parser(grammar).map_err(chain)?;
+        let parser = vocabulary.factory.create_parser(grammar).map_err(|error| {
+            let about_one_of = format!("{error:#}").contains(EXCLUSION_OPTION);
+            doubtful.filter(|_| about_one_of).map_or_else(|| chain(error), Fault::Failed)
+        })?;
         let mut matcher = Matcher::new(Ok(parser));
         if let Some(error) = matcher.get_error() {
             return Err(Fault::Failed(error));
         }
         // A warning says that some part was not taken as it stands.
-        if let Some(warning) = matcher.grammar_warnings().into_iter().next() {
+        let mut warnings = matcher.grammar_warnings().into_iter();
+        if let Some(warning) = warnings.find(|text| !text.starts_with(EXCLUSION_WARNING)) {
             return Err(Fault::Failed(warning));
         }
         let first = matcher.compute_mask().map_err(step_fault)?;
@@ -177,9 +191,11 @@ const _: () = {
     moved::<Grammar>();
 };
 
-/// The schemas in a Lark grammar are held to the same rules as those alone.
-fn with_checked_schemas(text: &str) -> Result<String, Fault> {
+/// The schemas in a Lark grammar are held to the same rules as those alone. With the first doubt about a `oneOf`.
+fn with_checked_schemas(text: &str) -> Result<(String, Option<String>), Fault> {
     const KEYWORD: &str = "%json";
+    let mut steps = exclusion::STEPS_MAX;
+    let mut doubtful = None;
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(KEYWORD) {
@@ -190,14 +206,15 @@ fn with_checked_schemas(text: &str) -> Result<String, Fault> {
             Some(Err(error)) => return Err(Fault::Failed(format!("{KEYWORD}: {error}"))),
             None => return Err(Fault::Failed(format!("{KEYWORD} without a schema"))),
         };
-        let clean = schema_check::checked(&schema).map_err(Fault::Failed)?;
+        let checked = schema_check::checked(&schema, &mut steps).map_err(Fault::Failed)?;
+        doubtful = doubtful.or(checked.doubtful);
         out.push_str(before);
         out.push(' ');
-        out.push_str(&clean.to_string());
+        out.push_str(&checked.schema.to_string());
         rest = &behind[values.byte_offset()..];
     }
     out.push_str(rest);
-    Ok(out)
+    Ok((out, doubtful))
 }
 
 /// Why there is no next step. A matcher says it in words alone.

@@ -8,6 +8,7 @@ mod chat_interface;
 mod chat_probe;
 mod chat_template;
 mod conversation;
+mod exclusion;
 mod frame;
 mod grammar;
 mod grammar_interface;

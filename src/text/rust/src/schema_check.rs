@@ -2,8 +2,10 @@
 //! What of JSON Schema is supported, decided keyword by keyword before llguidance sees a schema: it overlooks what it
 //! does not know, and what an older draft says otherwise. docs/structured-output.md is the table of this file.
 
+use crate::exclusion::Exclusion;
 use crate::references::References;
 use serde_json::{json, Map, Value};
+use std::collections::HashSet;
 
 /// White space between two parts of a JSON text. Without a bound a model that is lost in it never ends.
 const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,32}";
@@ -17,24 +19,58 @@ const APPLIED: [&str; 6] = ["const", "enum", "allOf", "anyOf", "oneOf", "$ref"];
 /// Integers beyond it are not told apart: bounds and constants are compared as doubles.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The same schema without what says nothing about a text, or the reason why it is not supported.
-pub fn checked(schema: &Value) -> Result<Value, String> {
-    let mut references = References::new(schema);
-    let mut clean = match checked_schema(schema, "#", &mut references)? {
+pub struct Checked {
+    /// The same schema without what says nothing about a text.
+    pub schema: Value,
+    /// Of the first `oneOf` whose alternatives are not known to exclude each other, the reason why it is not supported,
+    /// unless llguidance knows more. Without one, llguidance is told to take any of them.
+    pub doubtful: Option<String>,
+}
+
+struct Whole<'a, 'b> {
+    references: References<'a>,
+    steps: &'b mut usize,
+    doubtful: Option<String>,
+    /// The addresses of all schemas in it.
+    places: HashSet<*const Value>,
+    /// Where references lead, with where they stand.
+    targets: Vec<(String, &'a Value)>,
+}
+
+/// What is made of a schema, or the reason why it is not supported. `steps`: see `Exclusion`.
+pub fn checked(schema: &Value, steps: &mut usize) -> Result<Checked, String> {
+    let mut whole = Whole {
+        references: References::new(schema),
+        steps,
+        doubtful: None,
+        places: HashSet::new(),
+        targets: Vec::new(),
+    };
+    let mut clean = match checked_schema(schema, "#", &mut whole)? {
         Value::Object(object) => object,
         Value::Bool(true) => Map::new(),
         _ => return Err("the JSON schema 'false' allows nothing".into()),
     };
-    let style = json!({ "whitespace_pattern": WHITE_SPACE, "json_allowed_escapes": ESCAPES });
+    // What is no schema was not looked at.
+    let known = |target: &Value| whole.places.contains(&std::ptr::from_ref(target));
+    if let Some((path, _)) = whole.targets.iter().find(|(_, target)| !known(target)) {
+        return Err(format!("the JSON schema keyword '$ref' at {path} does not point to a schema"));
+    }
+    let style = json!({
+        "whitespace_pattern": WHITE_SPACE,
+        "json_allowed_escapes": ESCAPES,
+        "coerce_one_of": whole.doubtful.is_none(),
+    });
     clean.insert("x-guidance".into(), style);
-    Ok(Value::Object(clean))
+    Ok(Checked { schema: Value::Object(clean), doubtful: whole.doubtful })
 }
 
 fn checked_schema<'a>(
     schema: &'a Value,
     path: &str,
-    references: &mut References<'a>,
+    whole: &mut Whole<'a, '_>,
 ) -> Result<Value, String> {
+    whole.places.insert(schema);
     if schema.is_boolean() {
         return Ok(schema.clone());
     }
@@ -45,15 +81,31 @@ fn checked_schema<'a>(
     let mut applied = Map::new();
     for (keyword, value) in keywords {
         let here = format!("{path}/{keyword}");
-        if let Some(value) = checked_keyword(keyword, value, &here, references)? {
+        if let Some(value) = checked_keyword(keyword, value, &here, whole)? {
             let to = if APPLIED.contains(&keyword.as_str()) { &mut applied } else { &mut clean };
             to.insert(keyword.clone(), value);
         }
     }
     check_together(keywords, path)?;
-    references.check_loops(schema, path)?;
+    whole.references.check_loops(schema, path)?;
+    if keywords.contains_key("oneOf") && whole.doubtful.is_none() {
+        let mut exclusion = Exclusion { references: &whole.references, steps: whole.steps };
+        let holds = exclusion.holds(keywords);
+        whole.doubtful = (!holds).then(|| doubt(path, *whole.steps));
+    }
     clean.extend(applied);
     Ok(Value::Object(clean))
+}
+
+fn doubt(path: &str, steps_left: usize) -> String {
+    let why = match steps_left {
+        0 => "takes too many steps to see whether its alternatives exclude each other",
+        _ => {
+            "needs alternatives that exclude each other: by type, or by a required property with a different constant \
+             in each"
+        }
+    };
+    format!("the JSON schema keyword 'oneOf' at {path}/oneOf {why}")
 }
 
 /// None for a keyword that says nothing about a text.
@@ -61,7 +113,7 @@ fn checked_keyword<'a>(
     keyword: &str,
     value: &'a Value,
     path: &str,
-    references: &mut References<'a>,
+    whole: &mut Whole<'a, '_>,
 ) -> Result<Option<Value>, String> {
     let wrong = |what: &str| Err(format!("the JSON schema keyword '{keyword}' at {path} {what}"));
     match keyword {
@@ -73,12 +125,11 @@ fn checked_keyword<'a>(
         _ if keyword.starts_with("x-") => Ok(None),
 
         "items" if value.is_array() => wrong("must be one schema; a list is 'prefixItems'"),
-        "additionalProperties" | "items" => checked_schema(value, path, references).map(Some),
+        "additionalProperties" | "items" => checked_schema(value, path, whole).map(Some),
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
             let Some(items) = value.as_array() else { return wrong("must be a list of schemas") };
             let each = items.iter().enumerate();
-            let clean =
-                each.map(|(i, item)| checked_schema(item, &format!("{path}/{i}"), references));
+            let clean = each.map(|(i, item)| checked_schema(item, &format!("{path}/{i}"), whole));
             Ok(Some(Value::Array(clean.collect::<Result<_, _>>()?)))
         }
         "$defs" | "definitions" | "properties" | "patternProperties" => {
@@ -86,13 +137,15 @@ fn checked_keyword<'a>(
             let each = entries.iter();
             let clean = each.map(|(name, entry)| {
                 let here = format!("{path}/{name}");
-                Ok((name.clone(), checked_schema(entry, &here, references)?))
+                Ok((name.clone(), checked_schema(entry, &here, whole)?))
             });
             Ok(Some(Value::Object(clean.collect::<Result<_, String>>()?)))
         }
 
         "$ref" => match value.as_str() {
             Some(target) if target == "#" || (target.starts_with("#/") && target.len() > 2) => {
+                let to = whole.references.target(target);
+                whole.targets.extend(to.map(|to| (path.into(), to)));
                 Ok(Some(value.clone()))
             }
             _ => wrong("must point into the schema itself, as '#/$defs/name'"),

@@ -134,6 +134,33 @@ TEST_F(ServingBoardTest, has_another_version_to_try) {
   EXPECT_EQ(after("unknown", "3"), "-");
 }
 
+TEST_F(ServingBoardTest, tries_no_version_that_an_alias_never_served) {
+  hold({1, 2, 3});
+  board_.set_stored({{"m", {{{"a", 3}}, {}}}});
+  EXPECT_EQ(after("m@a", "3"), "-");
+  EXPECT_EQ(after("m", "3"), "2");
+  board_.set_stored({{"m", {{{"a", 2}}, {}}}});
+  StoredFacts facts{{{"a", 2}}, {}};
+  facts.permitted = {{"a", {2}}};
+  board_.set_stored({{"m", facts}});
+  EXPECT_EQ(after("m@a", "2"), "-");
+  // It went away while the request ran.
+  board_.set_stored({{"m", {}}});
+  EXPECT_EQ(after("m@a", "2"), "-");
+}
+
+TEST_F(ServingBoardTest, tries_no_other_version_for_a_plain_name_that_means_an_alias) {
+  ServingBoard board("champion");
+  auto held = std::make_shared<ReconciledModel>();
+  held->ready = {handle(1), handle(2)};
+  held->entries = {{"m", "1", VersionState::kReady, ""}, {"m", "2", VersionState::kReady, ""}};
+  board.update([&](const auto&) { return ServingBoard::Changes{{{"m", held}}, false}; });
+  const ModelReference plain = *ModelReference::parse("m");
+  EXPECT_TRUE(board.table()->acquire_previous(plain, "2").ok());
+  board.set_stored({{"m", {{{"champion", 2}}, {}}}});
+  EXPECT_EQ(board.table()->acquire_previous(plain, "2").status().code(), Code::kNotFound);
+}
+
 TEST_F(ServingBoardTest, shows_notes_beside_the_state_of_a_version) {
   hold({1, 2});
   StoredFacts facts{{{"a", 1}}, {{3, "not kept"}}};

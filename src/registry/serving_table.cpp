@@ -54,11 +54,24 @@ Result<Handle> acquire_alias(
   return why.code() == Code::kNotFound ? unavailable(who + " is not loaded yet") : why;
 }
 
-const Handle* find_ready(const ServingModel& model, std::int64_t version) {
+Status nothing_to_try() { return not_found("there is no other version to try"); }
+
+const Handle* find_stored(const ServingModel& model, std::int64_t version) {
   for (const Handle& handle : model.ready) {
-    if (handle->number == version) return &handle;
+    if (handle->stored && handle->number == version) return &handle;
   }
   return nullptr;
+}
+
+// What an alias never served it may not be allowed to serve.
+Result<Handle> acquire_other(
+    const ServingModel& model, const ServingAlias& alias, const std::string& failed
+) {
+  for (const std::int64_t version : {alias.state.serving, alias.state.previous}) {
+    const Handle* handle = find_stored(model, version);
+    if (handle != nullptr && (*handle)->identity.version != failed) return *handle;
+  }
+  return nothing_to_try();
 }
 
 const ServingAlias* alias_meant(const ServingModel& model, const ModelReference& reference) {
@@ -95,21 +108,17 @@ Result<Handle> ServingTable::acquire_previous(
 ) const {
   if (closed) return unavailable("the server is shutting down");
   const auto found = models.find(reference.name);
-  if (found == models.end() || !reference.version.empty())
-    return not_found("there is no other version to try");
+  if (found == models.end() || !reference.version.empty()) return nothing_to_try();
   const ServingModel& model = *found->second;
-  if (const ServingAlias* alias = alias_meant(model, reference)) {
-    for (const std::int64_t version : {alias->state.serving, alias->state.previous}) {
-      const Handle* handle = find_ready(model, version);
-      if (handle != nullptr && (*handle)->identity.version != failed) return *handle;
-    }
-  }
+  const ServingAlias* alias = alias_meant(model, reference);
+  if (alias != nullptr) return acquire_other(model, *alias, failed);
+  if (!reference.alias.empty()) return nothing_to_try();
   const Handle* older = nullptr;
   for (const Handle& handle : model.ready) {
     if (handle->identity.version == failed) break;
     older = &handle;
   }
-  if (older == nullptr) return not_found("there is no other version to try");
+  if (older == nullptr) return nothing_to_try();
   return *older;
 }
 

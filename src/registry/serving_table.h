@@ -40,6 +40,8 @@ struct ServingTable {
   bool closed = false;  // no more leases
 
   // Registry::acquire and Registry::acquire_previous on this table. What succeeds takes no memory.
+  // An alias, also the default one, gives what it serves or served before and nothing else: another
+  // version may be one that it must not serve.
   [[nodiscard]] Result<Handle> acquire(const ModelReference& reference) const;
   [[nodiscard]] Result<Handle> acquire_previous(
       const ModelReference& reference, const std::string& failed

@@ -548,6 +548,36 @@ TEST(JsonSchema, one_of_whose_alternatives_may_overlap_is_refused_where_it_stand
   ));
 }
 
+// Definitions that refer to each other in a row; `%` in `one` is the next.
+std::string chain(std::size_t count, std::string_view one) {
+  std::string out = R"({"$ref": "#/$defs/0", "$defs": {)";
+  const auto hole = one.find('%');
+  for (std::size_t i = 0; i < count; ++i) {
+    out += "\"" + std::to_string(i) + "\": " + std::string(one.substr(0, hole)) +
+           R"({"$ref": "#/$defs/)" + std::to_string(i + 1) + "\"}" +
+           std::string(one.substr(hole + 1)) + ", ";
+  }
+  return out + "\"" + std::to_string(count) + R"(": {"type": "null"}}})";
+}
+
+TEST(JsonSchema, long_rows_of_references_are_bounded) {
+  EXPECT_TRUE(matches(Kind::kJsonSchema, chain(500, "%"), "null"));
+  EXPECT_TRUE(matches(Kind::kJsonSchema, chain(200, R"({"items": %, "type": "array"})"), "[[]]"));
+  for (const auto* one :
+       {"%",
+        R"({"items": %})",
+        R"({"type": ["object", "array"], "items": %})",
+        R"({"prefixItems": [%]})",
+        R"({"properties": {"x": %}})",
+        R"({"patternProperties": {"^x": %}})",
+        R"({"additionalProperties": %})",
+        R"({"allOf": [%]})",
+        R"({"type": ["null", "array"], "anyOf": [{"type": "null"}, %]})"}) {
+    EXPECT_THAT(compile_error(Kind::kJsonSchema, chain(2'000, one)), HasSubstr("600 levels"))
+        << one;
+  }
+}
+
 TEST(JsonSchema, alternatives_are_compared_in_bounded_time) {
   std::string many = R"({"oneOf": [)";
   std::string apart = many;

@@ -8,6 +8,7 @@ mod chat_interface;
 mod chat_probe;
 mod chat_template;
 mod conversation;
+mod depth;
 mod exclusion;
 mod frame;
 mod grammar;

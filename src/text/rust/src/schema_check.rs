@@ -2,6 +2,7 @@
 //! What of JSON Schema is supported, decided keyword by keyword before llguidance sees a schema: it overlooks what it
 //! does not know, and what an older draft says otherwise. docs/structured-output.md is the table of this file.
 
+use crate::depth;
 use crate::exclusion::Exclusion;
 use crate::references::References;
 use serde_json::{json, Map, Value};
@@ -62,7 +63,9 @@ pub fn checked(schema: &Value, steps: &mut usize) -> Result<Checked, String> {
         "coerce_one_of": whole.doubtful.is_none(),
     });
     clean.insert("x-guidance".into(), style);
-    Ok(Checked { schema: Value::Object(clean), doubtful: whole.doubtful })
+    let schema = Value::Object(clean);
+    depth::check(&schema)?;
+    Ok(Checked { schema, doubtful: whole.doubtful })
 }
 
 fn checked_schema<'a>(

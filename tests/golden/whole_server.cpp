@@ -47,7 +47,9 @@ frontend::Api bucket_api() {
   };
   frontend::Api api;
   api.routes.push_back(std::move(list));
-  api.error_body = [](int, const Status& status) { return std::string(status.text()); };
+  api.error_body = [](int, const Status& status, std::string_view) {
+    return std::string(status.text());
+  };
   return api;
 }
 

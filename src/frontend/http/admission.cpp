@@ -78,10 +78,12 @@ bool is_own_origin(std::string_view origin, std::string_view host) {
   return is_address || host == "localhost" || host.substr(0, 10) == "localhost:";
 }
 
-std::string error_body(const Api* api, int http_status, const Status& status) {
-  if (api != nullptr && api->error_body) return api->error_body(http_status, status);
+std::string error_body(const Api* api, std::string_view request_id, const HttpFault& fault) {
+  if (api != nullptr && api->error_body) {
+    return api->error_body(fault.http_status, fault.status, request_id);
+  }
   std::string body = "{\"error\":";
-  append_json_string(body, status.text());
+  append_json_string(body, fault.status.text());
   return body.append("}");
 }
 
@@ -140,10 +142,12 @@ Admission Gate::answer_options(const HttpRequest& request, const RequestHead& he
   return admission;
 }
 
-HttpReply refusal(const Api* api, const HttpFault& fault, std::string_view allow) {
+HttpReply refusal(
+    const Api* api, std::string_view request_id, const HttpFault& fault, std::string_view allow
+) {
   HttpReply reply;
   reply.status = fault.http_status;
-  reply.body = error_body(api, fault.http_status, fault.status);
+  reply.body = error_body(api, request_id, fault);
   if (!allow.empty()) reply.headers.emplace_back("Allow", allow);
   if (fault.http_status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (const auto seconds = retry_after_seconds(fault.status)) {
@@ -152,8 +156,8 @@ HttpReply refusal(const Api* api, const HttpFault& fault, std::string_view allow
   return reply;
 }
 
-HttpReply error_reply(const Api* api, const Status& status) {
-  return refusal(api, {status_row(status.code()).http, status});
+HttpReply error_reply(const Api* api, std::string_view request_id, const Status& status) {
+  return refusal(api, request_id, {status_row(status.code()).http, status});
 }
 
 std::optional<HttpFault> foreign_origin(

@@ -52,10 +52,12 @@ class Gate {
 
 // The answer to a refused request, in the shape of `api` (null: {"error": text}).
 [[nodiscard]] HttpReply refusal(
-    const Api* api, const HttpFault& fault, std::string_view allow = {}
+    const Api* api, std::string_view request_id, const HttpFault& fault, std::string_view allow = {}
 );
 // The same for an error of a handler, by the table of status_map.
-[[nodiscard]] HttpReply error_reply(const Api* api, const Status& status);
+[[nodiscard]] HttpReply error_reply(
+    const Api* api, std::string_view request_id, const Status& status
+);
 
 // The value of Access-Control-Allow-Origin for a request; empty when its origin is not among
 // `allowed` ("*": any).

@@ -173,7 +173,9 @@ void Connection::answer_unserved() {
   if (admission_.answer) return send(exchange_, std::move(*admission_.answer));
   LoopCounts::add(loop_->counts().bad_requests);
   exchange_->record.status = admission_.fault->status;
-  send(exchange_, refusal(admission_.api, *admission_.fault, admission_.allow));
+  send(
+      exchange_, refusal(admission_.api, exchange_->request.id, *admission_.fault, admission_.allow)
+  );
 }
 
 // A fault of the reader: where the next request begins is not known, so this is the last answer.
@@ -189,7 +191,7 @@ void Connection::refuse(const HttpFault& fault) {
   open_exchange();
   if (!has_method) exchange_->record.method = "-";
   exchange_->record.status = fault.status;
-  send(exchange_, refusal(admission_.api, fault));
+  send(exchange_, refusal(admission_.api, exchange_->request.id, fault));
 }
 
 void Connection::read_more() {
@@ -260,7 +262,7 @@ void Connection::send(const std::shared_ptr<ExchangeState>& state, HttpReply rep
   // Where the next request begins is not known before the body is whole.
   if (reader_.phase() == RequestReader::Phase::kBody) close_after_ = true;
   if (state->body_fault && !state->record.status.ok()) {
-    reply = refusal(state->api, *state->body_fault);
+    reply = refusal(state->api, state->request.id, *state->body_fault);
   }
   if (loop_->server().draining) close_after_ = true;
   state->record.http_status = reply.status;
@@ -504,6 +506,7 @@ void Connection::refuse_late() {
   close_after_ = true;
   const HttpReply reply = refusal(
       exchange_->api,
+      exchange_->request.id,
       {503,
        unavailable("the server stopped before it had an answer")
            .with_retry_after(std::chrono::seconds(1))}

@@ -128,8 +128,10 @@ class Exchange {
   virtual void on_disconnect(std::function<void()> callback) = 0;
 };
 
-// The shape of errors in one API: writes the body for an HTTP status and a public text.
-using ErrorBody = std::function<std::string(int http_status, const Status& status)>;
+// The shape of errors in one API: writes the body for an HTTP status, a public text and the id of
+// the request, which is empty for what was refused before one was read.
+using ErrorBody =
+    std::function<std::string(int http_status, const Status& status, std::string_view request_id)>;
 
 // kBuffered: the handler is called with the whole body. kStreamed: it is called when the header is
 // complete; request().body is empty, and it takes the body with read_body(). kUpgraded: the same

@@ -58,7 +58,7 @@ void HttpExchange::fail(const Status& status) {
   CHECK(!status.ok(), "fail() needs an error");
   if (is_server_fault(status.code())) log_fault(*state_, status);
   state_->record.status = status;
-  reply(error_reply(state_->api, status));
+  reply(error_reply(state_->api, state_->request.id, status));
 }
 
 void HttpExchange::begin_stream(HttpReply head) {

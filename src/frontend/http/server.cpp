@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kCloseWait{5};
 std::string too_many_connections(const HttpServerOptions& options) {
   const HttpReply reply = refusal(
       nullptr,
+      {},
       {503,
        unavailable("the server has no connection free (limits.connections), try again soon")
            .with_retry_after(std::chrono::seconds(1))}

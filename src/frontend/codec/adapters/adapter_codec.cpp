@@ -190,12 +190,16 @@ std::vector<Api> AdapterCodec::make_apis() {
   };
   std::vector<Api> out(2);
   out[0].name = "lora";
-  out[0].error_body = [](int, const Status& status) { return lora_error_text(status, ""); };
+  out[0].error_body = [](int, const Status& status, std::string_view request_id) {
+    return lora_error_text(status, request_id);
+  };
   out[0].error_schema = "LoraError";
   out[0].schemas = lora_schemas();
   add(out[0], kLoraEntries);
   out[1].name = "vllm";
-  out[1].error_body = vllm_error_text;
+  out[1].error_body = [](int http, const Status& status, std::string_view) {
+    return vllm_error_text(http, status);
+  };
   out[1].error_schema = "VllmError";
   out[1].schemas = vllm_schemas();
   add(out[1], kVllmEntries);

@@ -194,6 +194,11 @@ TEST_F(AdapterCodecTest, refuses_with_the_field_at_fault) {
   EXPECT_TRUE(shelf_->list().empty());
 }
 
+TEST_F(AdapterCodecTest, what_no_handler_sees_is_refused_with_the_id_of_the_request) {
+  const std::string text = apis_[0].error_body(404, not_found("no such path"), "r7");
+  EXPECT_EQ(json::parse(text).at("error").at("request_id"), "r7");
+}
+
 TEST_F(AdapterCodecTest, what_is_not_registered_is_404_also_in_a_swap) {
   ASSERT_EQ(enroll("poet").status, 200);
   ASSERT_EQ(lora_on(Method::kPost, "load", "poet").status, 200);

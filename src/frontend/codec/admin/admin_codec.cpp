@@ -15,7 +15,7 @@ constexpr std::string_view kTextFormat = "text/plain; version=0.0.4; charset=utf
 constexpr std::string_view kOpenMetricsFormat =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-std::string error_body(int, const Status& status) {
+std::string error_body(int, const Status& status, std::string_view) {
   std::string out = R"({"error":)";
   append_json_string(out, status.text());
   return out.append("}");

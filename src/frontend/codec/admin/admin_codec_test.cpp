@@ -243,7 +243,7 @@ TEST(AdminCodec, serves_the_description_of_what_is_mounted) {
 
 TEST(AdminCodec, errors_are_one_text) {
   Served served;
-  EXPECT_EQ(served.api.error_body(400, invalid_argument("no")), R"({"error":"no"})");
+  EXPECT_EQ(served.api.error_body(400, invalid_argument("no"), ""), R"({"error":"no"})");
 }
 
 }  // namespace

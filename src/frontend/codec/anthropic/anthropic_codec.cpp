@@ -87,7 +87,7 @@ AnthropicCodec::AnthropicCodec(Submit submit, AnthropicOptions options)
 Api AnthropicCodec::make_api() {
   Api api;
   api.name = "anthropic";
-  api.error_body = [](int http_status, const Status& status) {
+  api.error_body = [](int http_status, const Status& status, std::string_view) {
     return error_text(status, http_status);
   };
   api.error_schema = "AnthropicError";

@@ -392,19 +392,21 @@ TEST(Messages, errors_are_anthropics) {
   model.end = unavailable("draining");
   EXPECT_EQ(model.ask("")->failure().code(), Code::kUnavailable);
   EXPECT_EQ(
-      model.api.error_body(503, model.end),
+      model.api.error_body(503, model.end, ""),
       R"({"type":"error","error":{"type":"overloaded_error","message":"draining"}})"
   );
-  EXPECT_NE(model.api.error_body(404, not_found("x")).find("not_found_error"), std::string::npos);
   EXPECT_NE(
-      model.api.error_body(400, invalid_argument("x")).find("invalid_request_error"),
+      model.api.error_body(404, not_found("x"), "").find("not_found_error"), std::string::npos
+  );
+  EXPECT_NE(
+      model.api.error_body(400, invalid_argument("x"), "").find("invalid_request_error"),
       std::string::npos
   );
   EXPECT_EQ(
-      model.api.error_body(413, invalid_argument("x")),
+      model.api.error_body(413, invalid_argument("x"), ""),
       R"({"type":"error","error":{"type":"request_too_large","message":"x"}})"
   );
-  EXPECT_NE(model.api.error_body(500, internal("x")).find("api_error"), std::string::npos);
+  EXPECT_NE(model.api.error_body(500, internal("x"), "").find("api_error"), std::string::npos);
   GenerationOutput said;
   said.text = "a";
   model.parts = {said};

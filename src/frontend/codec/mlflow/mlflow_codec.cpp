@@ -151,7 +151,14 @@ std::vector<Api> MlflowCodec::make_apis() const {
   for (const MountPoint& point : kMountPoints) {
     if (apis.empty() || apis.back().prefix != point.prefix) {
       apis.push_back(
-          {kName, std::string(point.prefix), {}, refusal_body, kSchemas[0].name, kSchemas}
+          {kName,
+           std::string(point.prefix),
+           {},
+           [](int http, const Status& status, std::string_view) {
+             return refusal_body(http, status);
+           },
+           kSchemas[0].name,
+           kSchemas}
       );
     }
     for (const MlflowRoute& route : routes) {

@@ -142,8 +142,8 @@ struct ErrorName {
 [[nodiscard]] HttpReply error_reply(const Status& status);
 // The same under a name that no code stands for.
 [[nodiscard]] HttpReply error_reply(const ErrorName& name, const Status& status);
-// The Api's ErrorBody, for what the server refuses before a route is reached: an unknown path is
-// ENDPOINT_NOT_FOUND.
+// What the Api's ErrorBody writes, for what the server refuses before a route is reached: an
+// unknown path is ENDPOINT_NOT_FOUND.
 [[nodiscard]] std::string refusal_body(int http_status, const Status& status);
 
 // Answers with an error: fills the record, logs what is our fault.

@@ -27,7 +27,7 @@ constexpr std::string_view kExtensions =
     R"x(["classification","model_repository","model_repository(unload_dependents)",)x"
     R"x("schedule_policy","model_configuration","binary_tensor_data","parameters","statistics"])x";
 
-std::string error_body(int, const Status& status) {
+std::string error_body(int, const Status& status, std::string_view) {
   std::string out = R"({"error":)";
   append_json_string(out, status.text());
   return out.append("}");

@@ -387,7 +387,9 @@ TEST(OipCodec, refuses_what_a_load_cannot_do) {
 
 TEST(OipCodec, errors_are_tritons) {
   Served served;
-  EXPECT_EQ(served.api.error_body(400, invalid_argument("say \"x\"")), R"({"error":"say \"x\""})");
+  EXPECT_EQ(
+      served.api.error_body(400, invalid_argument("say \"x\""), ""), R"({"error":"say \"x\""})"
+  );
 }
 
 }  // namespace

@@ -208,7 +208,7 @@ OllamaCodec::OllamaCodec(ModelCatalog catalog, Submit submit, OllamaOptions opti
 Api OllamaCodec::make_api() {
   Api api;
   api.name = "ollama";
-  api.error_body = [](int, const Status& status) { return error_text(status); };
+  api.error_body = [](int, const Status& status, std::string_view) { return error_text(status); };
   api.error_schema = "OllamaError";
   api.schemas = kOllamaSchemas;
   for (const Entry& entry : kEntries) {

@@ -350,7 +350,7 @@ TEST(Ollama, errors_are_ollamas) {
                   .post("/api/chat", R"({"model":"m","messages":[{"role":"user","content":"hi"}]})")
                   ->streamed()
                   .ends_with("{\"error\":\"gone\"}\n"));
-  EXPECT_EQ(model.api.error_body(503, model.end), R"({"error":"gone"})");
+  EXPECT_EQ(model.api.error_body(503, model.end, ""), R"({"error":"gone"})");
 }
 
 TEST(Ollama, embeds) {

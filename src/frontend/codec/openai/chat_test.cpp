@@ -279,11 +279,11 @@ TEST(Chat, a_wrong_body_reaches_no_model) {
 TEST(OpenAiError, names_the_field_and_the_reason) {
   PlayedModel model;
   EXPECT_EQ(
-      model.api.error_body(400, invalid_argument("no").with_field("n").with_reason("why")),
+      model.api.error_body(400, invalid_argument("no").with_field("n").with_reason("why"), ""),
       R"({"error":{"message":"no","type":"invalid_request_error","param":"n","code":"why"}})"
   );
   EXPECT_EQ(
-      model.api.error_body(404, not_found("no such path").with_reason("unknown_url")),
+      model.api.error_body(404, not_found("no such path").with_reason("unknown_url"), ""),
       R"({"error":{"message":"no such path","type":"invalid_request_error","param":null,"code":"unknown_url"}})"
   );
 }

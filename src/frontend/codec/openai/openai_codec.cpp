@@ -19,7 +19,7 @@
 namespace cortex::frontend::openai {
 namespace {
 
-std::string error_body(int, const Status& status) { return error_text(status); }
+std::string error_body(int, const Status& status, std::string_view) { return error_text(status); }
 
 void append_head(std::string& out, std::string_view id, std::int64_t created) {
   out.append(R"({"id":)");

@@ -239,11 +239,11 @@ TEST(OpenAiCodec, shows_one_model) {
 TEST(OpenAiCodec, errors_are_openais) {
   Served served;
   EXPECT_EQ(
-      served.api.error_body(404, not_found("say \"x\"")),
+      served.api.error_body(404, not_found("say \"x\""), ""),
       R"({"error":{"message":"say \"x\"","type":"invalid_request_error","param":"model","code":"model_not_found"}})"
   );
   EXPECT_NE(
-      served.api.error_body(401, unauthenticated("no")).find(R"("code":"invalid_api_key")"),
+      served.api.error_body(401, unauthenticated("no"), "").find(R"("code":"invalid_api_key")"),
       std::string::npos
   );
 }

@@ -46,7 +46,7 @@ constexpr Schema kPrefixSchemas[] = {
       "prefixes":{"type":"array","items":{"$ref":"#/components/schemas/Prefix"}}}})"),
 };
 
-std::string error_body(int, const Status& status) {
+std::string error_body(int, const Status& status, std::string_view) {
   std::string out = R"({"error":)";
   append_json_string(out, status.text());
   return out.append("}");

@@ -27,7 +27,7 @@ constexpr std::size_t kFileReadsMax = 64;
 
 using ExchangePtr = std::shared_ptr<Exchange>;
 
-std::string error_text(int, const Status& status) {
+std::string error_text(int, const Status& status, std::string_view) {
   std::string out = R"({"error":)";
   append_json_string(out, status.text());
   return out.append("}");
@@ -53,7 +53,7 @@ void fail(Exchange& exchange, const Answer& answer, const Status& status) {
   exchange.record().status = status;
   HttpReply reply;
   reply.status = answer.status >= 400 ? answer.status : http_status_of(status.code());
-  reply.body = error_text(reply.status, status);
+  reply.body = error_text(reply.status, status, {});
   if (const auto seconds = retry_after_seconds(status)) {
     reply.headers.emplace_back("Retry-After", std::to_string(*seconds));
   }

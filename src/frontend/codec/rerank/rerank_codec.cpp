@@ -127,7 +127,9 @@ RerankCodec::RerankCodec(Submit submit) : submit_(std::move(submit)) {}
 Api RerankCodec::make_api() {
   Api api;
   api.name = "rerank";
-  api.error_body = [](int, const Status& status) { return openai::error_text(status); };
+  api.error_body = [](int, const Status& status, std::string_view) {
+    return openai::error_text(status);
+  };
   api.error_schema = "OpenAiError";
   api.schemas = kSchemas;
   const auto add = [&](std::string_view pattern, bool documents) {

@@ -177,7 +177,9 @@ const ResponsesCodec::Entry ResponsesCodec::kEntries[] = {
 Api ResponsesCodec::make_api() {
   Api api;
   api.name = "responses";
-  api.error_body = [](int, const Status& status) { return openai::error_text(status); };
+  api.error_body = [](int, const Status& status, std::string_view) {
+    return openai::error_text(status);
+  };
   api.error_schema = "OpenAiError";
   api.schemas = responses_schemas();
   for (const Entry& entry : kEntries) {

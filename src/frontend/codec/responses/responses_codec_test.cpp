@@ -155,7 +155,7 @@ TEST_F(ResponsesCodecTest, nobody_else_sees_or_goes_on_from_it) {
   key = "anna";
   EXPECT_TRUE(get("resp_s1_")->failure().ok());
   EXPECT_NE(
-      api.error_body(404, no_such_response("resp_x")).find(R"("code":"response_not_found")"),
+      api.error_body(404, no_such_response("resp_x"), "").find(R"("code":"response_not_found")"),
       std::string::npos
   );
 }

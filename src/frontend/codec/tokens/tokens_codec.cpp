@@ -135,7 +135,9 @@ TokensCodec::TokensCodec(ModelCatalog catalog, Submit submit)
 Api TokensCodec::make_api() {
   Api api;
   api.name = "tokens";
-  api.error_body = [](int, const Status& status) { return openai::error_text(status); };
+  api.error_body = [](int, const Status& status, std::string_view) {
+    return openai::error_text(status);
+  };
   api.error_schema = "OpenAiError";
   api.schemas = kTokenSchemas;
   const auto add = [&](std::string_view pattern,

@@ -120,7 +120,9 @@ Api TestServer::make_api() {
   Api api;
   api.name = "test";
   api.request_id_header = "id-too";
-  api.error_body = [](int, const Status& status) { return "{\"text\":\"" + status.text() + "\"}"; };
+  api.error_body = [](int, const Status& status, std::string_view) {
+    return "{\"text\":\"" + status.text() + "\"}";
+  };
   api.routes = {
       route(
           Method::kPost,

@@ -161,6 +161,30 @@ TEST_F(ServingBoardTest, tries_no_other_version_for_a_plain_name_that_means_an_a
   EXPECT_EQ(board.table()->acquire_previous(plain, "2").status().code(), Code::kNotFound);
 }
 
+TEST_F(ServingBoardTest, serves_nothing_under_an_alias_that_may_serve_nothing) {
+  ServingBoard board("champion");
+  auto held = std::make_shared<ReconciledModel>();
+  held->ready = {handle(1)};
+  held->entries = {{"m", "1", VersionState::kReady, ""}};
+  board.update([&](const auto&) { return ServingBoard::Changes{{{"m", held}}, false}; });
+  board.set_stored({{"m", {{{"champion", 1}}, {}}}});
+  EXPECT_TRUE(board.table()->acquire(*ModelReference::parse("m")).ok());
+  StoredFacts facts{{{"champion", 0}}, {}};
+  facts.permitted = {{"champion", {}}};
+  facts.notes = {{1, "not signed"}};
+  board.set_stored({{"m", facts}});
+  for (const char* name : {"m", "m@champion"}) {
+    const Status refused = board.table()->acquire(*ModelReference::parse(name)).status();
+    EXPECT_EQ(refused.code(), Code::kUnavailable) << name;
+    EXPECT_THAT(refused.text(), HasSubstr("its alias 'champion' serves nothing")) << name;
+    EXPECT_FALSE(board.table()->acquire_previous(*ModelReference::parse(name), "1").ok()) << name;
+  }
+  EXPECT_TRUE(board.table()->acquire(*ModelReference::parse("m@1")).ok());
+  const auto model = board.table()->models.at("m");
+  ASSERT_EQ(model->entries.size(), 1U);
+  EXPECT_EQ(model->entries[0].reason, "not signed");
+}
+
 TEST_F(ServingBoardTest, shows_notes_beside_the_state_of_a_version) {
   hold({1, 2});
   StoredFacts facts{{{"a", 1}}, {{3, "not kept"}}};

@@ -43,11 +43,21 @@ Status no_such_alias(const ModelReference& reference) {
   return not_found(who + " has no version in stage '" + reference.alias.substr(1) + "'");
 }
 
+// The index says of the version that it points to why.
+Status serves_nothing(const ServingModel& model, const ModelReference& reference) {
+  const std::string& alias = reference.alias.empty() ? model.default_alias : reference.alias;
+  return unavailable(
+      unknown_model(reference.name) + ": its alias '" + alias +
+      "' serves nothing, as it may serve none of the versions that it pointed to"
+  );
+}
+
 Result<Handle> acquire_alias(
     const ServingModel& model, const ServingAlias* alias, const ModelReference& reference
 ) {
   if (alias == nullptr) return no_such_alias(reference);
   if (alias->handle) return alias->handle;
+  if (alias->state.target == 0) return serves_nothing(model, reference);
   const std::string version = std::to_string(alias->state.target);
   const std::string who = unknown_model(reference.name) + " version " + version;
   const Status why = why_not_ready(model, who, version);

@@ -17,8 +17,8 @@ namespace cortex::registry {
 
 // An alias as readers see it.
 struct ServingAlias {
-  AliasState state;
-  Handle handle;  // of state.serving; null: nothing that it pointed to is ready
+  AliasState state;  // target 0: it stands, and may serve nothing
+  Handle handle;     // of state.serving; null: nothing that it pointed to is ready
 };
 
 // One model as readers see it.

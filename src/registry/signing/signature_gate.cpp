@@ -271,7 +271,8 @@ Result<std::set<std::int64_t>> SignatureGate::permitted(
   const auto previous = model.previous.find(alias);
   if (previous != model.previous.end()) candidates.insert(previous->second);
   std::set<std::int64_t> out;
-  if (leads != 0) out.insert(leads);
+  if (leads == 0) return out;
+  out.insert(leads);
   for (const std::int64_t version : candidates) {
     if (version == 0 || version == leads) continue;
     const Status status = check(model, version);
@@ -314,12 +315,7 @@ Result<GatedAliases> SignatureGate::ask(
   GatedAliases out{model.aliases, {}, {}};
   for (const auto& [alias, before] : policies) {
     if (!model.aliases.contains(alias)) continue;
-    CORTEX_ASSIGN_OR_RETURN(const std::int64_t leads, ask_one(model, alias, before, out));
-    if (leads == 0) {
-      out.aliases.erase(alias);
-    } else {
-      out.aliases[alias] = leads;
-    }
+    CORTEX_ASSIGN_OR_RETURN(out.aliases[alias], ask_one(model, alias, before, out));
   }
   return out;
 }

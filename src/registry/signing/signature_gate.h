@@ -23,9 +23,10 @@ inline constexpr std::size_t kStoredBundleBytesMax = 1 << 20;
 
 // Where the aliases of a model lead once their policies were asked.
 struct GatedAliases {
-  std::map<std::string, std::int64_t> aliases;  // without those that may serve nothing
+  // To versions. 0: it stands, and may serve nothing; nothing else may answer in its place.
+  std::map<std::string, std::int64_t> aliases;
   // What they may serve, of aliases that require signatures: where they lead and what is known to
-  // be good of where they led before.
+  // be good of where they led before; nothing where they lead to 0.
   std::map<std::string, std::set<std::int64_t>> permitted;
   std::map<std::int64_t, std::string> notes;  // versions with an alias that is not content, and why
 };

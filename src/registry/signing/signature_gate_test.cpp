@@ -201,7 +201,8 @@ TEST_P(SignatureGateTest, serves_nothing_where_no_version_was_ever_good) {
   point("a", 1);
   set_policy("a", SignaturePolicy::kRequire);
   const GatedAliases gated = ask();
-  EXPECT_THAT(gated.aliases, IsEmpty());
+  EXPECT_THAT(gated.aliases, ElementsAre(Pair("a", 0)));
+  EXPECT_THAT(gated.permitted, ElementsAre(Pair("a", IsEmpty())));
   EXPECT_THAT(gated.notes.at(1), HasSubstr("it serves nothing"));
   set_policy("a", SignaturePolicy::kOff);
   EXPECT_THAT(ask().aliases, ElementsAre(Pair("a", 1)));
@@ -240,7 +241,7 @@ TEST_P(SignatureGateTest, asks_anew_whose_signatures_count_after_a_restart) {
   point("a", 1);
   EXPECT_THAT(ask().aliases, ElementsAre(Pair("a", 1)));
   trust(Signer().public_pem());
-  EXPECT_THAT(ask().aliases, IsEmpty());
+  EXPECT_THAT(ask().aliases, ElementsAre(Pair("a", 0)));
   trust("");
   EXPECT_THAT(ask().notes.at(1), HasSubstr("nobody's signatures are trusted"));
   trust(signer_.public_pem());

@@ -23,7 +23,8 @@ struct SourceModel {
   std::string name;
   // Ascending; the newest, and those that aliases point to or pointed to before.
   std::vector<SourceVersion> versions;
-  // To versions. "/Production" and "/Staging" are the newest versions in these lifecycle stages.
+  // To versions. "/Production" and "/Staging" are the newest versions in these lifecycle stages. 0:
+  // the alias stands, and may serve nothing.
   std::map<std::string, std::int64_t> aliases;
   // What these aliases pointed to before, where that is known.
   std::map<std::string, std::int64_t> previous = {};

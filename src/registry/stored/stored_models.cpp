@@ -173,6 +173,7 @@ void StoredModels::take_model(SourceModel source) {
 void StoredModels::tell(const std::string& name, Model& model, StoredFacts facts) {
   if (is_same(facts, model.facts)) return;
   for (const auto& [alias, version] : facts.aliases) {
+    if (version == 0) continue;
     const auto before = model.facts.aliases.find(alias);
     if (before == model.facts.aliases.end() || before->second != version) ++alias_moves_;
   }

@@ -88,9 +88,17 @@ std::string server_text(const net::HttpResponse& answer) {
   return text;
 }
 
+// MLflow's own word: a proxy in between, or an address that is none of MLflow's, answers 404 too.
+bool says_there_is_none(const net::HttpResponse& answer) {
+  if (answer.status != 404) return false;
+  const auto parsed = parse_json_value(answer.body);
+  return parsed.ok() && parsed->is_object() &&
+         text_in(parsed->get_object(), "error_code") == "RESOURCE_DOES_NOT_EXIST";
+}
+
 Status status_of(const net::HttpResponse& answer) {
   const std::string text = "the server answers with " + server_text(answer);
-  if (answer.status == 404) return not_found(text);
+  if (says_there_is_none(answer)) return not_found(text);
   if (answer.status == 401 || answer.status == 403) return unavailable(text + " (remote.token)");
   return unavailable(text);
 }

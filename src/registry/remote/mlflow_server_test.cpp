@@ -168,6 +168,30 @@ TEST_F(MlflowServerTest, says_what_went_wrong) {
   EXPECT_EQ(status("").code(), Code::kUnavailable);
 }
 
+TEST_F(MlflowServerTest, believes_mlflow_alone_that_there_is_none) {
+  std::string answer;
+  play([&](const std::string&) { return answer; });
+  for (const char* body :
+       {"default backend - 404",
+        "",
+        "[]",
+        "{}",
+        R"({"message":"no such host"})",
+        R"({"error_code":"ENDPOINT_NOT_FOUND","message":"no m"})"}) {
+    answer = reply(404, body);
+    EXPECT_EQ(server_->find_model("m").status().code(), Code::kUnavailable) << body;
+    EXPECT_EQ(server_->find_version("m", 1).status().code(), Code::kUnavailable) << body;
+    const auto sink = [](std::span<const std::byte>) { return Status(); };
+    EXPECT_EQ(server_->download("mlflow-artifacts:/m", {"f", 1}, sink).code(), Code::kUnavailable)
+        << body;
+  }
+  answer = reply(404, R"({"error_code":"RESOURCE_DOES_NOT_EXIST"})");
+  EXPECT_EQ(server_->find_version("m", 1).status().code(), Code::kNotFound);
+  EXPECT_EQ(server_->download("mlflow-artifacts:/m", {"f", 1}, {}).code(), Code::kNotFound);
+  answer = reply(500, R"({"error_code":"RESOURCE_DOES_NOT_EXIST"})");
+  EXPECT_EQ(server_->find_model("m").status().code(), Code::kUnavailable);
+}
+
 TEST(MlflowServer, refuses_an_address_that_is_none) {
   for (const char* url : {"", "mlflow", "ftp://a", "http://", "http://a?b=c"}) {
     MlflowServerOptions options;

@@ -33,7 +33,7 @@ struct RemoteFile {
 };
 
 // A model registry on another machine. Functions block, and end by their time-out; an error says
-// what could not be had and is safe to show. kNotFound: the server says that there is none;
+// what could not be had and is safe to show. kNotFound: the server itself says that there is none;
 // kFailedPrecondition: it is there, and can never be had from here; kResourceExhausted: it is too
 // much; anything else may go better another time. Thread: one at a time.
 class RemoteRegistry {

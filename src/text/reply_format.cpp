@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/check.h"
+#include "base/json_value.h"
 #include "text/detail/reply_syntax.h"
 #include "text/reply_parser.h"
 
@@ -95,13 +96,12 @@ std::string escaped(std::string_view text) {
 }
 
 Result<std::string> schema_of(const ReplyTool& tool) {
-  boost::system::error_code error;
-  auto schema = boost::json::parse(tool.parameters.empty() ? "{}" : tool.parameters, error);
-  if (error || !schema.is_object()) {
+  auto schema = parse_json_value(tool.parameters.empty() ? "{}" : tool.parameters);
+  if (!schema.ok() || !schema->is_object()) {
     return invalid_argument("The parameters of the tool '" + tool.name + "' are no JSON object.");
   }
-  schema.get_object()["type"] = "object";
-  return boost::json::serialize(schema);
+  schema->get_object()["type"] = "object";
+  return boost::json::serialize(*schema);
 }
 
 // An empty text has no literal.

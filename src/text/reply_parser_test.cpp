@@ -564,6 +564,18 @@ TEST(ToolCallGrammar, of_a_call_beside_text_begins_behind_its_mark) {
   EXPECT_EQ(call_mark(Format::kPlain), "");
 }
 
+TEST(ToolCallGrammar, bounds_are_the_numbers_that_were_given) {
+  const auto lark = tool_call_grammar(
+      Format::kHermes,
+      {{"f", R"({"properties":{"x":{"type":"number","minimum":-123456789.12345679}}})"}},
+      true
+  );
+  ASSERT_TRUE(lark.ok()) << lark.status().text();
+  const std::size_t at = lark->find("\"minimum\":");
+  ASSERT_NE(at, std::string::npos) << *lark;
+  EXPECT_EQ(std::strtod(lark->c_str() + at + 10, nullptr), -123456789.12345679) << *lark;
+}
+
 TEST(ToolCallGrammar, refuses_what_is_no_tool) {
   EXPECT_FALSE(tool_call_grammar(Format::kHermes, {}, true).ok());
   EXPECT_FALSE(tool_call_grammar(Format::kHermes, {{"f", "["}}, true).ok());

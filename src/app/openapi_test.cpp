@@ -93,6 +93,31 @@ std::vector<std::string> difference(
   return out;
 }
 
+void collect_references(const json::value& value, std::set<std::string>& out) {
+  if (value.is_array()) {
+    for (const auto& item : value.as_array()) collect_references(item, out);
+  }
+  if (!value.is_object()) return;
+  for (const auto& field : value.as_object()) {
+    if (field.key() == "$ref") {
+      out.insert(std::string(field.value().as_string()));
+    } else {
+      collect_references(field.value(), out);
+    }
+  }
+}
+
+bool is_mlflow(const json::object& operation) { return operation.at("tags").at(0) == "mlflow"; }
+
+// Those of MLflow's that are always refused: they take nothing and give nothing.
+constexpr auto kRefused = std::to_array<std::string_view>(
+    {"post /api/2.0/mlflow/artifacts/presigned-upload-url",
+     "post /api/2.0/mlflow/artifacts/presigned-download-url",
+     "post /api/3.0/mlflow/workspaces",
+     "patch /api/3.0/mlflow/workspaces/{workspace}",
+     "delete /api/3.0/mlflow/workspaces/{workspace}"}
+);
+
 // Every API that can be switched on, also those that need a database.
 config::Settings everything(const fs::path& data) {
   config::Settings settings;
@@ -130,15 +155,16 @@ class OpenApiTest : public testing::Test {
     call.target = "/openapi.json";
     const auto answer = client->send(call);
     ASSERT_TRUE(answer.ok()) << answer.status().to_string();
-    const json::object document = json::parse(answer->body).as_object();
-    paths_ = document.at("paths").as_object();
-    schemas_ = document.at("components").at("schemas").as_object();
+    document_ = json::parse(answer->body);
+    paths_ = document_.at("paths").as_object();
+    schemas_ = document_.at("components").at("schemas").as_object();
   }
 
   [[nodiscard]] const std::vector<Api>& apis() const { return app_->routes().apis(); }
 
   fs::path data_;
   std::unique_ptr<Application> app_;
+  json::value document_;
   json::object paths_;
   json::object schemas_;
 };
@@ -180,6 +206,98 @@ TEST_F(OpenApiTest, describes_every_route_once_and_nothing_else) {
         "get /api/v2/registry/models"}) {
     EXPECT_TRUE(routed.contains(std::string(one))) << one << ": an API is not switched on";
   }
+}
+
+TEST_F(OpenApiTest, every_reference_leads_somewhere) {
+  std::set<std::string> references;
+  collect_references(document_, references);
+  EXPECT_FALSE(references.empty());
+  for (const std::string& reference : references) {
+    boost::system::error_code error;
+    EXPECT_NE(document_.find_pointer(reference.substr(1), error), nullptr) << reference;
+  }
+}
+
+TEST_F(OpenApiTest, what_changes_something_says_what_it_takes) {
+  std::set<std::string> bare;
+  for (const auto& path : paths_) {
+    for (const auto& operation : path.value().as_object()) {
+      const std::string_view method = operation.key();
+      const bool takes = method == "post" || method == "put" || method == "patch";
+      if (!takes || operation.value().as_object().contains("requestBody")) continue;
+      bare.insert(std::string(method) + " " + std::string(path.key()));
+    }
+  }
+  for (const std::string_view refused : kRefused) bare.erase(std::string(refused));
+  EXPECT_THAT(
+      bare,
+      testing::UnorderedElementsAre(
+          "post /api/v1/lora/load/{name}",
+          "post /api/v2/backups",
+          "post /v1/responses/compact",  // refused
+          "post /v1/responses/{response_id}/cancel"
+      )
+  );
+}
+
+TEST_F(OpenApiTest, every_read_of_mlflow_names_its_parameters) {
+  std::set<std::string> bare;
+  for (const auto& path : paths_) {
+    const json::object& methods = path.value().as_object();
+    const json::value* const read = methods.if_contains("get");
+    if (read == nullptr || !is_mlflow(read->as_object())) continue;
+    const auto is_query = [](const json::value& one) {
+      const json::value* const place = one.as_object().if_contains("in");
+      return place != nullptr && *place == "query";
+    };
+    const json::array& parameters = read->at("parameters").as_array();
+    if (!std::ranges::any_of(parameters, is_query)) bare.emplace(path.key());
+  }
+  EXPECT_THAT(
+      bare,
+      testing::UnorderedElementsAre(
+          "/version",
+          "/api/3.0/mlflow/server-info",
+          "/api/3.0/mlflow/workspaces",
+          "/api/3.0/mlflow/workspaces/{workspace}",
+          "/api/2.0/mlflow/webhooks/{webhook_id}",
+          "/api/2.0/mlflow-artifacts/artifacts/{path}",
+          "/api/2.0/mlflow-artifacts/presigned/{path}"
+      )
+  );
+}
+
+TEST_F(OpenApiTest, every_answer_of_mlflow_has_a_shape) {
+  for (const auto& path : paths_) {
+    for (const auto& operation : path.value().as_object()) {
+      const std::string name = std::string(operation.key()) + " " + std::string(path.key());
+      const json::object& said = operation.value().as_object();
+      if (!is_mlflow(said) || std::ranges::find(kRefused, name) != kRefused.end()) continue;
+      EXPECT_TRUE(said.at("responses").at("200").as_object().contains("content")) << name;
+    }
+  }
+}
+
+TEST_F(OpenApiTest, a_run_can_be_made_and_read_by_what_is_said) {
+  const json::value& create = paths_.at("/api/2.0/mlflow/runs/create").at("post");
+  EXPECT_EQ(
+      create.at_pointer("/requestBody/content/application~1json/schema/$ref"),
+      "#/components/schemas/MlflowNewRun"
+  );
+  EXPECT_EQ(
+      create.at_pointer("/responses/200/content/application~1json/schema/$ref"),
+      "#/components/schemas/MlflowRunReply"
+  );
+  const json::value& get = paths_.at("/api/2.0/mlflow/runs/get").at("get");
+  EXPECT_EQ(
+      get.at_pointer("/parameters/0"),
+      json::parse(R"({"name":"run_id","in":"query","required":true,"schema":{"type":"string"}})")
+  );
+  const json::value& upload = paths_.at("/api/2.0/mlflow-artifacts/artifacts/{path}").at("put");
+  EXPECT_EQ(
+      upload.at_pointer("/requestBody/content/application~1octet-stream/schema/$ref"),
+      "#/components/schemas/MlflowOctets"
+  );
 }
 
 TEST_F(OpenApiTest, every_change_of_the_registry_may_be_asked_for_once) {

@@ -144,8 +144,9 @@ enum class BodyMode : std::uint8_t { kBuffered, kStreamed, kUpgraded };
 struct RouteParameter {
   std::string_view name;
   std::string_view in;           // "query" or "header"
-  std::string_view description;  // one sentence
+  std::string_view description;  // one sentence; empty where the name says it all
   std::string_view schema;       // JSON Schema
+  bool required = false;
 };
 
 // One body that routes name as their request or their answer. All text is static.

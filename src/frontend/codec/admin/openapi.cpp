@@ -132,13 +132,14 @@ bool reads_header(const Route& route, const RouteParameter& header) {
 }
 
 json::object parameter_of(const RouteParameter& parameter) {
-  return {
+  json::object out{
       {"name", parameter.name},
       {"in", parameter.in},
-      {"required", false},
-      {"description", parameter.description},
-      {"schema", parse_text(parameter.schema)},
+      {"required", parameter.required},
   };
+  if (!parameter.description.empty()) out.emplace("description", parameter.description);
+  out.emplace("schema", parse_text(parameter.schema));
+  return out;
 }
 
 void append_path_parameters(json::array& out, std::string_view pattern) {

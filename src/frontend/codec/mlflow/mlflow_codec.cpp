@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "frontend/codec/mlflow/artifact_routes.h"
 #include "frontend/codec/mlflow/registry_routes.h"
+#include "frontend/codec/mlflow/schemas.h"
 #include "frontend/codec/mlflow/server_routes.h"
 #include "frontend/codec/mlflow/tracking_routes.h"
 #include "frontend/codec/mlflow/webhook_routes.h"
@@ -20,14 +21,6 @@ namespace {
 
 constexpr std::string_view kName = "mlflow";
 constexpr std::string_view kPagesPrefix = "/ajax-api";  // for MLflow's web pages
-
-constexpr Schema kSchemas[] = {
-    {"MlflowError",
-     "application/json",
-     false,
-     R"({"type":"object","required":["error_code","message"],"properties":{
-      "error_code":{"type":"string"},"message":{"type":"string"}}})"},
-};
 
 struct MountPoint {
   std::string_view prefix;
@@ -95,6 +88,10 @@ Route mounted(const Context& context, const MlflowRoute& from, std::string_view 
   route.handler = handler_of(context, from);
   const std::size_t standard = from.planner ? kJsonBytesLimit : 0;
   route.body_bytes_limit = from.body_bytes_limit == 0 ? standard : from.body_bytes_limit;
+  const RouteWords words = words_of(from);
+  route.request_schema = words.request_schema;
+  route.response_schema = words.response_schema;
+  route.parameters = words.parameters;
   route.body = from.body;
   route.described = from.mount == Mount::kAjax2 || !prefix.starts_with(kPagesPrefix);
   return route;
@@ -157,8 +154,8 @@ std::vector<Api> MlflowCodec::make_apis() const {
            [](int http, const Status& status, std::string_view) {
              return refusal_body(http, status);
            },
-           kSchemas[0].name,
-           kSchemas}
+           "MlflowError",
+           mlflow_schemas()}
       );
     }
     for (const MlflowRoute& route : routes) {

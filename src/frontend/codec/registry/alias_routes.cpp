@@ -233,6 +233,7 @@ Result<Plan> change_many(const Call& call) {
     call.fields.refuse("changes", "holds more than " + std::to_string(kChangesMax) + " changes");
   }
   for (const Fields& item : items) changes.push_back(read_change(item));
+  CORTEX_RETURN_IF_ERROR(call.precondition.refuse());
   return Plan::write(
       [changes = std::move(changes),
        author = call.author](Transaction& transaction, Answer& answer) -> Status {
@@ -299,7 +300,7 @@ std::vector<RegistryRoute> alias_routes() {
        "RegistryAliasChanges",
        "RegistryAliasEntries",
        200,
-       replay_parameters(),
+       tagless_parameters(),
        change_many},
   };
 }

@@ -33,6 +33,7 @@ Status check_whole(const Call& call) {
 
 Result<Plan> make_backup(const Call& call) {
   CORTEX_RETURN_IF_ERROR(check_whole(call));
+  CORTEX_RETURN_IF_ERROR(call.precondition.refuse());
   return Plan::files([](const Context& context, Answer& answer) -> Status {
     CORTEX_ASSIGN_OR_RETURN(const BackupCopies::Copy copy, context.copies.make());
     answer.status = 201;
@@ -44,6 +45,7 @@ Result<Plan> make_backup(const Call& call) {
 
 Result<Plan> remove_backup(const Call& call) {
   CORTEX_RETURN_IF_ERROR(check_whole(call));
+  CORTEX_RETURN_IF_ERROR(call.precondition.refuse());
   return Plan::files([id = call.path_value(0)](const Context& context, Answer& answer) {
     answer.status = 204;
     return context.copies.remove(id);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -40,7 +41,9 @@ Result<Plan> create_model(const Call& call) {
   wanted.tags = call.fields.texts("tags");
   return Plan::write(
       [wanted = std::move(wanted),
-       author = call.author](Transaction& transaction, Answer& answer) -> Status {
+       author = call.author,
+       precondition = call.precondition](Transaction& transaction, Answer& answer) -> Status {
+        CORTEX_RETURN_IF_ERROR(check_tag(precondition, std::nullopt, answer));
         CORTEX_ASSIGN_OR_RETURN(
             const RegisteredModel made, registry::create_model(transaction, author, wanted)
         );
@@ -135,22 +138,34 @@ Result<Plan> remove_model(const Call& call) {
 }
 
 Result<Plan> put_model_tag(const Call& call) {
-  return Plan::write([name = call.path_value(0),
-                      key = call.path_value(1),
-                      value = call.fields.text("value"),
-                      author = call.author](Transaction& transaction, Answer& answer) {
-    answer.status = 204;
-    return registry::set_model_tag(transaction, author, name, key, value);
-  });
+  return Plan::write(
+      [name = call.path_value(0),
+       key = call.path_value(1),
+       value = call.fields.text("value"),
+       author = call.author,
+       precondition = call.precondition](Transaction& transaction, Answer& answer) -> Status {
+        CORTEX_RETURN_IF_ERROR(
+            check_model(transaction, author.workspace, name, precondition, answer)
+        );
+        answer.status = 204;
+        return registry::set_model_tag(transaction, author, name, key, value);
+      }
+  );
 }
 
 Result<Plan> delete_model_tag(const Call& call) {
-  return Plan::write([name = call.path_value(0),
-                      key = call.path_value(1),
-                      author = call.author](Transaction& transaction, Answer& answer) {
-    answer.status = 204;
-    return registry::delete_model_tag(transaction, author, name, key);
-  });
+  return Plan::write(
+      [name = call.path_value(0),
+       key = call.path_value(1),
+       author = call.author,
+       precondition = call.precondition](Transaction& transaction, Answer& answer) -> Status {
+        CORTEX_RETURN_IF_ERROR(
+            check_model(transaction, author.workspace, name, precondition, answer)
+        );
+        answer.status = 204;
+        return registry::delete_model_tag(transaction, author, name, key);
+      }
+  );
 }
 
 }  // namespace
@@ -199,7 +214,7 @@ std::vector<RegistryRoute> model_routes() {
        "RegistryTagValue",
        "",
        204,
-       reason_parameters(),
+       change_parameters(),
        put_model_tag},
       {Method::kDelete,
        kTag,
@@ -207,7 +222,7 @@ std::vector<RegistryRoute> model_routes() {
        "",
        "",
        204,
-       reason_parameters(),
+       change_parameters(),
        delete_model_tag},
   };
 }

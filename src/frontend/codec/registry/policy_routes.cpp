@@ -51,11 +51,12 @@ SignaturePolicy read_policy(const Fields& fields) {
 }
 
 Result<Plan> put_policy(const Call& call) {
+  const SignaturePolicy policy = read_policy(call.fields);
+  CORTEX_RETURN_IF_ERROR(call.precondition.refuse());
   return Plan::write(
-      [model = call.path_value(0),
-       alias = call.path_value(1),
-       policy = read_policy(call.fields),
-       author = call.author](Transaction& transaction, Answer& answer) -> Status {
+      [model = call.path_value(0), alias = call.path_value(1), policy, author = call.author](
+          Transaction& transaction, Answer& answer
+      ) -> Status {
         CORTEX_RETURN_IF_ERROR(
             registry::set_signature_policy(transaction, author, model, alias, policy)
         );

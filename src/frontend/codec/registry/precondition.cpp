@@ -2,6 +2,7 @@
 #include "frontend/codec/registry/precondition.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +19,19 @@ Status malformed() {
   return invalid_argument("If-Match and If-None-Match are * or a list of \"tags\" in quotes");
 }
 
+// nullopt: the header is not there.
+Result<std::optional<std::string_view>> only_line(
+    const HttpRequest& request, std::string_view name
+) {
+  std::optional<std::string_view> out;
+  for (const auto& [header, value] : request.headers) {
+    if (header != name) continue;
+    if (out) return invalid_argument("If-Match and If-None-Match stand in one line each");
+    out = value;
+  }
+  return out;
+}
+
 bool contains(const std::vector<std::string>& tags, const std::string& tag) {
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
@@ -27,7 +41,8 @@ bool contains(const std::vector<std::string>& tags, const std::string& tag) {
 Result<Precondition::Tags> Precondition::read_tags(std::string_view header, bool weak_count) {
   Tags out;
   skip_blanks(header);
-  out.given = !header.empty();
+  if (header.empty()) return malformed();
+  out.given = true;
   if (header == "*") {
     out.any = true;
     return out;
@@ -50,9 +65,20 @@ Result<Precondition::Tags> Precondition::read_tags(std::string_view header, bool
 
 Result<Precondition> Precondition::read(const HttpRequest& request) {
   Precondition out;
-  CORTEX_ASSIGN_OR_RETURN(out.match_, read_tags(request.header("if-match"), false));
-  CORTEX_ASSIGN_OR_RETURN(out.none_match_, read_tags(request.header("if-none-match"), true));
+  CORTEX_ASSIGN_OR_RETURN(const auto match, only_line(request, "if-match"));
+  if (match) {
+    CORTEX_ASSIGN_OR_RETURN(out.match_, read_tags(*match, false));
+  }
+  CORTEX_ASSIGN_OR_RETURN(const auto none_match, only_line(request, "if-none-match"));
+  if (none_match) {
+    CORTEX_ASSIGN_OR_RETURN(out.none_match_, read_tags(*none_match, true));
+  }
   return out;
+}
+
+Status Precondition::refuse() const {
+  if (!asked()) return {};
+  return invalid_argument("If-Match and If-None-Match: what is changed here has no entity tag");
 }
 
 bool Precondition::allows(const std::optional<std::string>& tag) const {

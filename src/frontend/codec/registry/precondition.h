@@ -14,7 +14,7 @@ namespace cortex::frontend::registry_api {
 // 13). Tags are compared without their quotes. A value.
 class Precondition {
  public:
-  // kInvalidArgument: a header that is no list of entity tags.
+  // kInvalidArgument: a header that is no list of entity tags, or that is there twice.
   [[nodiscard]] static Result<Precondition> read(const HttpRequest& request);
 
   // `tag` is the thing's; nullopt: there is no such thing. Weak tags never match If-Match.
@@ -23,6 +23,10 @@ class Precondition {
   [[nodiscard]] bool is_known(const std::string& tag) const;
   // One of the headers was there.
   [[nodiscard]] bool asked() const { return match_.given || none_match_.given; }
+
+  // kInvalidArgument where asked(): of a change of what has no tag. After the fields were read,
+  // whose faults come first.
+  [[nodiscard]] Status refuse() const;
 
  private:
   struct Tags {

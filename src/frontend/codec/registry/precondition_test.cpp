@@ -49,12 +49,26 @@ TEST(Precondition, if_none_match_with_a_star_needs_that_nothing_stands) {
 }
 
 TEST(Precondition, refuses_what_is_no_list_of_tags) {
-  for (const char* text : {"7", "\"7", "\"7\" \"8\"", "\"7\",x", "W/7", "*, \"7\""}) {
+  for (const char* text : {"", " ", "7", "\"7", "\"7\" \"8\"", "\"7\",x", "W/7", "*, \"7\""}) {
     EXPECT_EQ(read("if-match", text).status().code(), Code::kInvalidArgument) << text;
   }
   std::string many;
   for (int i = 0; i < 1000; ++i) many += "\"7\",";
   EXPECT_FALSE(read("if-match", many).ok());
+}
+
+TEST(Precondition, refuses_a_header_that_is_there_twice) {
+  for (const char* name : {"if-match", "if-none-match"}) {
+    HttpRequest request;
+    request.headers = {{name, "\"7\""}, {name, "\"8\""}};
+    EXPECT_EQ(Precondition::read(request).status().code(), Code::kInvalidArgument) << name;
+  }
+}
+
+TEST(Precondition, is_refused_where_nothing_has_a_tag) {
+  EXPECT_TRUE(Precondition::read(HttpRequest())->refuse().ok());
+  EXPECT_EQ(read("if-match", "*")->refuse().code(), Code::kInvalidArgument);
+  EXPECT_EQ(read("if-none-match", "\"7\"")->refuse().code(), Code::kInvalidArgument);
 }
 
 }  // namespace

@@ -72,6 +72,35 @@ TEST_P(RegistryCodecTest, an_alias_asks_for_signatures) {
   EXPECT_EQ(get(kPolicies).body.at("policies").as_array().size(), 0u);
 }
 
+TEST_P(RegistryCodecTest, no_change_ignores_a_condition) {
+  make_versions();
+  const std::string model = "/api/v2/registry/models/churn";
+  const Headers stale{{"if-match", get(model).header("ETag")}};
+  EXPECT_EQ(put(model + "/tags/a", R"({"value":"1"})", stale).status(), 204);
+  EXPECT_EQ(put(model + "/tags/a", R"({"value":"2"})", stale).status(), 412);
+  EXPECT_EQ(remove(model + "/tags/a", stale).status(), 412);
+  const Reply read = get(model);
+  EXPECT_EQ(read.at("/tags/a"), "1");
+  EXPECT_EQ(remove(model + "/tags/a", {{"if-match", read.header("ETag")}}).status(), 204);
+  // What is made was not there.
+  EXPECT_EQ(post(kModels, R"({"name":"other"})", {{"if-match", "*"}}).status(), 412);
+  EXPECT_EQ(post(kModels, R"({"name":"other"})", {{"if-none-match", "*"}}).status(), 201);
+  const std::string source = json::serialize(json::object{{"source", sources_[0]}});
+  EXPECT_EQ(post(model + "/versions", source, {{"if-match", "*"}}).status(), 412);
+  // What has no tag.
+  const std::string policy = std::string(kChampion) + "/signature-policy";
+  const Reply untagged = put(policy, R"({"policy":"warn"})", {{"if-match", "*"}});
+  EXPECT_EQ(untagged.status(), 400);
+  EXPECT_THAT(untagged.reply.body, HasSubstr("has no entity tag"));
+  const auto changes = R"({"changes":[{"model":"churn","alias":"champion","version":1}]})";
+  const Reply several = post("/api/v2/registry/aliases", changes, {{"if-match", "*"}});
+  EXPECT_EQ(several.status(), 400);
+  EXPECT_THAT(several.reply.body, HasSubstr("has no entity tag"));
+  EXPECT_EQ(get(kChampion).status(), 404);
+  const Headers twice{{"if-match", "*"}, {"if-match", "*"}};
+  EXPECT_EQ(put(model + "/tags/a", R"({"value":"1"})", twice).status(), 400);
+}
+
 TEST_P(RegistryCodecTest, names_travel_percent_encoded) {
   ASSERT_EQ(post(kModels, R"({"name":"a b%é@?"})").status(), 201);
   const Reply read = get("/api/v2/registry/models/a%20b%25%C3%A9%40%3F");

@@ -121,7 +121,9 @@ struct RegistryRoute {
 [[nodiscard]] std::span<const RouteParameter> once_parameters();   // Idempotency-Key
 [[nodiscard]] std::span<const RouteParameter> change_parameters(
 );  // If-Match, If-None-Match, the reason
-[[nodiscard]] std::span<const RouteParameter> replay_parameters();   // Idempotency-Key, the reason
+[[nodiscard]] std::span<const RouteParameter> replay_parameters(
+);  // Idempotency-Key, If-Match, the reason
+[[nodiscard]] std::span<const RouteParameter> tagless_parameters();  // Idempotency-Key, the reason
 [[nodiscard]] std::span<const RouteParameter> reason_parameters();   // the reason
 [[nodiscard]] std::span<const RouteParameter> history_parameters();  // before, limit
 [[nodiscard]] std::span<const RouteParameter> compare_parameters();  // left, right, right_model

@@ -303,6 +303,7 @@ constexpr RouteParameter kKnownParameters[] = {
 };
 constexpr RouteParameter kChangeParameters[] = {kIfMatch, kIfNoneMatch, kReason};
 constexpr RouteParameter kReplayParameters[] = {kOnce, kIfMatch, kReason};
+constexpr RouteParameter kTaglessParameters[] = {kOnce, kReason};
 constexpr RouteParameter kReasonParameters[] = {kReason};
 constexpr RouteParameter kHistoryParameters[] = {
     {"before", "query", "Changes before this one; next_before of the page before.", kSeqSchema},
@@ -344,6 +345,7 @@ std::span<const RouteParameter> once_parameters() { return kOnceParameters; }
 std::span<const RouteParameter> known_parameters() { return kKnownParameters; }
 std::span<const RouteParameter> change_parameters() { return kChangeParameters; }
 std::span<const RouteParameter> replay_parameters() { return kReplayParameters; }
+std::span<const RouteParameter> tagless_parameters() { return kTaglessParameters; }
 std::span<const RouteParameter> reason_parameters() { return kReasonParameters; }
 std::span<const RouteParameter> history_parameters() { return kHistoryParameters; }
 std::span<const RouteParameter> compare_parameters() { return kCompareParameters; }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -80,7 +81,9 @@ Result<Plan> create_version(const Call& call) {
   return Plan::write(
       [wanted = read_new_version(call),
        datasets = read_datasets(call.fields),
-       author = call.author](Transaction& transaction, Answer& answer) -> Status {
+       author = call.author,
+       precondition = call.precondition](Transaction& transaction, Answer& answer) -> Status {
+        CORTEX_RETURN_IF_ERROR(check_tag(precondition, std::nullopt, answer));
         registry::NewVersion version = wanted;
         CORTEX_ASSIGN_OR_RETURN(
             registry::ResolvedSource resolved,

@@ -95,6 +95,7 @@ Result<Plan> create_webhook(const WebhookSender& sender, const Call& call) {
   wanted.active = call.fields.flag_if("active").value_or(true);
   const std::string secret = call.fields.text("secret");
   CORTEX_RETURN_IF_ERROR(call.fields.finish());
+  CORTEX_RETURN_IF_ERROR(call.precondition.refuse());
   CORTEX_RETURN_IF_ERROR(sender.check_url(wanted.url));
   CORTEX_ASSIGN_OR_RETURN(wanted.sealed_secret, seal(sender, secret, wanted.id));
   return Plan::write(
@@ -245,6 +246,7 @@ Result<Plan> test_webhook(WebhookSender& sender, const Call& call) {
   if (!event.empty() && !sender.feed().knows(event)) {
     call.fields.refuse("event", "there is no event '" + event + "'");
   }
+  CORTEX_RETURN_IF_ERROR(call.precondition.refuse());
   auto trial = std::make_shared<WebhookSender::Trial>();
   Plan plan = Plan::read(
       [&sender,

@@ -101,6 +101,23 @@ TEST_P(RegistryCodecTest, no_change_ignores_a_condition) {
   EXPECT_EQ(put(model + "/tags/a", R"({"value":"1"})", twice).status(), 400);
 }
 
+TEST_P(RegistryCodecTest, a_description_is_taken_away) {
+  make_versions();
+  for (const std::string path :
+       {"/api/v2/registry/models/churn", "/api/v2/registry/models/churn/versions/1"}) {
+    const auto describe = [&](std::string_view body) {
+      return send(Method::kPatch, path, body, {});
+    };
+    EXPECT_EQ(describe(R"({"description":"d"})").at("/description"), "d") << path;
+    const Reply gone = describe(R"({"description":""})");
+    EXPECT_EQ(gone.status(), 200) << path << gone.reply.body;
+    EXPECT_EQ(gone.at("/description"), "") << path;
+  }
+  const Reply missing = send(Method::kPatch, "/api/v2/registry/models/churn/versions/1", "{}", {});
+  EXPECT_EQ(missing.status(), 400);
+  EXPECT_THAT(missing.reply.body, HasSubstr("description: is missing"));
+}
+
 TEST_P(RegistryCodecTest, names_travel_percent_encoded) {
   ASSERT_EQ(post(kModels, R"({"name":"a b%é@?"})").status(), 201);
   const Reply read = get("/api/v2/registry/models/a%20b%25%C3%A9%40%3F");

@@ -126,9 +126,11 @@ Result<Plan> get_version(const Call& call) {
 }
 
 Result<Plan> describe_version(const Call& call) {
+  const auto description = call.fields.text_if("description");
+  if (!description) call.fields.refuse("description", "is missing");
   return change_version(
       call,
-      [description = call.fields.required_text("description")](
+      [description = description.value_or("")](
           Transaction& transaction,
           const registry::Authorship& author,
           const registry::VersionId& id

@@ -355,7 +355,7 @@ bool Application::settled() const {
 void Application::rescan() {
   registry_->rescan();
   if (followed_) followed_->models().refresh({});
-  if (stored_models_) stored_models_->source_changed();
+  if (stored_models_) stored_models_->rescan();
 }
 
 frontend::ModelCatalog Application::model_catalog() {

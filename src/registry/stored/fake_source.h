@@ -40,6 +40,12 @@ class FakeSource final : public Source {
     versions_[model][version] = origin;
     changed_.insert(model);
   }
+  // Other files of a version under the origin that it has; nobody is told.
+  void complete(const std::string& model, std::int64_t version, Files files) {
+    MutexLock lock(mutex_);
+    for (const auto& [path, text] : files) bytes_[digest_of(text)] = text;
+    files_[versions_[model][version]] = std::move(files);
+  }
   void point(const std::string& model, const std::string& alias, std::int64_t version) {
     MutexLock lock(mutex_);
     aliases_[model][alias] = version;

@@ -12,7 +12,7 @@ namespace {
 // Versions that are not held and are shown with their reason; the others are only unknown.
 constexpr std::size_t kShownMax = 100;
 
-// The version cannot be served here, however often one tries.
+// The version cannot be served here, however often one tries: with the files that it has.
 bool is_final(const Status& status) {
   return status.code() == Code::kFailedPrecondition || status.code() == Code::kInvalidArgument;
 }
@@ -88,6 +88,11 @@ void StoredModels::source_changed() {
   wake();
 }
 
+void StoredModels::rescan() {
+  again_asked_ = true;
+  source_changed();
+}
+
 void StoredModels::registry_changed() {
   registry_changed_ = true;
   wake();
@@ -154,8 +159,10 @@ void StoredModels::take(SourceChanges changes) {
 void StoredModels::take_model(SourceModel source) {
   const std::string name = source.name;
   Model& model = models_[name];
-  // Other files under the same number have another chance.
+  // Other files under the same number have another chance. So has what could not be served at all:
+  // its files may have been completed, which the source does not tell.
   std::erase_if(model.faults, [&](const auto& fault) {
+    if (fault.second.retry == kNoDeadline) return true;
     const SourceVersion* now = find_version(source, fault.first);
     const SourceVersion* then = model.source ? find_version(*model.source, fault.first) : nullptr;
     return now == nullptr || then == nullptr || now->origin != then->origin;
@@ -210,9 +217,10 @@ void StoredModels::take_work() {
 }
 
 void StoredModels::forget_old_faults() {
+  const bool all = again_asked_.exchange(false);
   for (auto& [name, model] : models_) {
     const std::size_t forgotten = std::erase_if(model.faults, [&](const auto& fault) {
-      return fault.second.retry != kNoDeadline && clock_.now() >= fault.second.retry;
+      return all || (fault.second.retry != kNoDeadline && clock_.now() >= fault.second.retry);
     });
     if (forgotten > 0) dirty_.insert(name);
   }

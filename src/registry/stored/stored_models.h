@@ -40,7 +40,8 @@ struct StoredCounts {
 // that the policy wants become folders that the registry loads, and those that are not wanted any
 // more go once nobody needs them. One thread, "stored-models", decides; the folders are made on
 // another one, one after the other, so that a long copy delays no alias. A version that cannot be
-// made is quarantined with its reason in the index. Without the source everything stays as it is.
+// made is quarantined with its reason in the index; one whose files are at fault is tried again
+// when its model changes and at rescan(). Without the source everything stays as it is.
 class StoredModels {
  public:
   // All outlive it, and the registry's options.stored is `options.folder`.
@@ -55,6 +56,9 @@ class StoredModels {
   // Something changed there: read it. Thread-safe, never block.
   void source_changed();
   void registry_changed();
+  // Reads the source, and tries once more to make what could not be made (SIGHUP). Thread-safe,
+  // never blocks.
+  void rescan();
 
   // True once what the source said at first is loaded or has failed, or the source could not be
   // read.
@@ -119,6 +123,7 @@ class StoredModels {
   Mailbox<bool> inbox_{16};
   std::atomic<bool> source_changed_{true};
   std::atomic<bool> registry_changed_{false};
+  std::atomic<bool> again_asked_{false};
   std::atomic<bool> work_done_{false};
   std::atomic<bool> stop_asked_{false};
   std::atomic<bool> settled_{false};

@@ -198,6 +198,40 @@ TEST_F(StoredModelsTest, lists_what_cannot_be_served_with_its_reason) {
   ASSERT_TRUE(wait([&] { return stored_->settled(); }));
 }
 
+TEST_F(StoredModelsTest, tries_a_version_again_whose_files_were_completed_meanwhile) {
+  source_.put("m", 1, {{"readme.txt", "x"}});
+  source_.put("n", 1, {{"readme.txt", "x"}});
+  start();
+  ASSERT_TRUE(wait([&] { return stored_->settled() && stored_->counts().failures == 2; }));
+  source_.complete("m", 1, {{"model.onnx", "x"}});
+  source_.complete("n", 1, {{"model.onnx", "x"}});
+  point("a", 1);  // its model is touched
+  EXPECT_TRUE(wait_for("m@a", "1")) << reason("m@a");
+  EXPECT_EQ(served("n"), "-");
+  stored_->rescan();
+  EXPECT_TRUE(wait_for("n", "1")) << reason("n");
+}
+
+TEST_F(StoredModelsTest, keeps_what_serves_while_a_version_is_tried_again_in_vain) {
+  options_.versions_max = 1;
+  put(1);
+  start();
+  ASSERT_TRUE(wait_for("m", "1"));
+  source_.put("m", 2, {{"readme.txt", "x"}});
+  source_.put("m", 3, {{"readme.txt", "x"}});
+  point("a", 3);
+  for (std::uint64_t failures = 2; failures < 20; failures += 2) {
+    ASSERT_TRUE(wait([&] {
+      EXPECT_EQ(served("m"), "1");
+      return stored_->counts().failures >= failures;
+    }));
+    stored_->rescan();
+  }
+  ASSERT_TRUE(wait([&] { return reason("m@3").find("model.onnx") != std::string::npos; }));
+  EXPECT_EQ(loader_.calls(), 1);
+  EXPECT_EQ(loader_.alive(), 1);
+}
+
 TEST_F(StoredModelsTest, tries_again_after_a_fault_of_the_disk) {
   source_.fail([](const std::string& call, int number) {
     return call == "fetch" && number < 8 ? resource_exhausted("the disk is full") : Status();

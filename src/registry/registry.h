@@ -87,7 +87,8 @@ struct LoadOverride {
 
 // What the store says of a model, beside its folders.
 struct StoredFacts {
-  // To versions. "/Production" is a lifecycle stage, which no alias can be called.
+  // To versions; 0: the alias stands, and may serve none of those that it pointed to. "/Production"
+  // is a lifecycle stage, which no alias can be called.
   std::map<std::string, std::int64_t> aliases;
   std::map<std::int64_t, std::string> not_served = {};  // versions without a folder here, and why
   // What these aliases pointed to before; of use after a start, when nobody saw it serve.
@@ -128,9 +129,9 @@ class Registry {
   // kNotFound for a name, version or alias that is not known, kUnavailable for one that is known
   // and not ready, with its reason.
   [[nodiscard]] Result<Handle> acquire(const ModelReference& reference) const;
-  // A lease for another attempt after version `failed` failed: what the alias serves now or served
-  // before, else the newest ready version below. kNotFound when there is none, and where the
-  // reference names a version.
+  // A lease for another attempt after version `failed` failed: what the alias that the reference
+  // means serves now or served before; of a name without an alias the newest ready version below.
+  // kNotFound when there is none, and where the reference names a version.
   [[nodiscard]] Result<Handle> acquire_previous(
       const ModelReference& reference, const std::string& failed
   ) const;

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "scheduler/prefix_space.h"
 #include "scheduler/testing/sequence_driver.h"
 
 namespace cortex::scheduler {
@@ -693,6 +694,67 @@ TEST(SequenceCore, a_prompt_that_came_in_is_read_whatever_higher_classes_ask) {
     ASSERT_TRUE(driver.step());
   }
   EXPECT_TRUE(waiting->ended);
+}
+
+// Steps until a request ends whose first 400 tokens somebody else's long prompt has, too, while
+// so many other keys ask on.
+std::size_t steps_behind(SequenceDriver& driver, PriorityClass priority, std::size_t keys) {
+  auto request = sequence_request(joined(prompt_of(400, 1), prompt_of(20, 4)), 1, "chat");
+  request->principal.priority_class = priority;
+  const auto client = driver.ask(request);
+  std::size_t steps = 0;
+  for (; !client->ended && steps < 300; ++steps) {
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      const std::uint64_t number = 1000 + steps * 2 + i;
+      const std::string key = "other" + std::to_string(number % keys);
+      driver.ask(sequence_request(prompt_of(48, number), 1, key));
+    }
+    EXPECT_TRUE(driver.step());
+  }
+  return steps;
+}
+
+Keys long_prompts() {
+  return {
+      {"cells", "16384"},
+      {"context_length", "2048"},
+      {"sequences_max", "256"},
+      {"step_rows_max", "64"},
+      {"step_us", "1000"},
+      {"row_us", "100"},
+  };
+}
+
+std::vector<Token> long_prompt() { return joined(prompt_of(400, 1), prompt_of(800, 2)); }
+
+TEST(SequenceCore, a_prompt_of_a_lower_class_is_read_as_early_as_who_follows_it) {
+  SequenceDriver driver(long_prompts());
+  auto low = sequence_request(long_prompt(), 2, "batch");
+  low->principal.priority_class = PriorityClass::kBackground;
+  driver.ask(low);
+  ASSERT_TRUE(driver.step());
+  EXPECT_LT(steps_behind(driver, PriorityClass::kHigh, 12), 20U);
+  EXPECT_EQ(driver.counts().prefix_waits, 1U);
+}
+
+TEST(SequenceCore, a_prompt_of_a_key_with_many_is_read_as_early_as_who_follows_it) {
+  SequenceDriver driver(long_prompts());
+  driver.ask(sequence_request(long_prompt(), 2, "other0"));
+  ASSERT_TRUE(driver.step());
+  EXPECT_LT(steps_behind(driver, PriorityClass::kNormal, 1), 20U);
+  EXPECT_EQ(driver.counts().prefix_waits, 1U);
+}
+
+TEST(SequenceCore, a_prefix_with_a_name_is_read_as_early_as_who_follows_it) {
+  SequenceDriver driver(long_prompts());
+  PrefixArrival prefix;
+  prefix.name = "pirate";
+  prefix.space = prefix_space(joined_names("default", "default"), "", nullptr, 1);
+  prefix.tokens = long_prompt();
+  driver.core().add_prefix(std::move(prefix));
+  ASSERT_TRUE(driver.step());
+  EXPECT_LT(steps_behind(driver, PriorityClass::kHigh, 12), 20U);
+  EXPECT_EQ(driver.counts().prefix_waits, 1U);
 }
 
 TEST(SequenceCore, gives_everything_back_when_it_closes) {

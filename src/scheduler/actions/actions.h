@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 
@@ -112,6 +113,14 @@ struct ReadingTurn {
 // With `pending` tokens of its prompt left. REQUIRES: its flow has places.
 [[nodiscard]] ReadingTurn reading_turn(
     const SequenceState& state, const Generation& generation, std::size_t pending
+);
+// Of those inside that others follow, by their order: the best turn of those who do, also of who
+// follows these. Whoever is waited for is read as early as who waits.
+using InheritedTurns = std::map<std::uint64_t, ReadingTurn>;
+[[nodiscard]] InheritedTurns inherited_turns(const SequenceState& state);
+// The better of its own and what it inherits.
+[[nodiscard]] ReadingTurn reading_turn(
+    const SequenceState& state, const InheritedTurns& inherited, const LaneSequence& sequence
 );
 
 // foretell.cpp

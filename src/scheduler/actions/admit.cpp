@@ -121,14 +121,14 @@ bool has_room(SequenceState& state, std::size_t cells, TimePoint now) {
 // the queue, where it is still to be decided who is next.
 bool reads_enough(const SequenceState& state, const Generation& generation, std::size_t tokens) {
   const ReadingTurn turn = reading_turn(state, generation, tokens);
+  const InheritedTurns inherited = inherited_turns(state);
   std::size_t unread = 0;
   bool decodes = false;
   state.each_sequence([&](const LaneSequence& sequence) {
     if (!sequence.inside() || sequence.generation->stalled) return;
     decodes = decodes || sequence.decodes();
     if (sequence.decodes()) return;
-    const std::size_t pending = sequence.pending();
-    if (reading_turn(state, *sequence.generation, pending) <= turn) unread += pending;
+    if (reading_turn(state, inherited, sequence) <= turn) unread += sequence.pending();
   });
   const std::size_t step = decodes ? state.last_prompt_rows : state.backend.model().step_rows_max;
   return unread > 0 && unread >= kStepsRead * step;

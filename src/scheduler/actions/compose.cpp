@@ -65,8 +65,9 @@ struct Candidates {
 void sort_readers(const SequenceState& state, std::vector<LaneSequence*>& reading) {
   const bool oldest_first = state.steps % kOldestEvery == 0;
   const bool of_all = state.steps % kOldestOfAllEvery == 0;
+  const InheritedTurns inherited = inherited_turns(state);
   const auto turn_of = [&](const LaneSequence* sequence) {
-    ReadingTurn turn = reading_turn(state, *sequence->generation, sequence->pending());
+    ReadingTurn turn = reading_turn(state, inherited, *sequence);
     if (oldest_first) turn = {.level = turn.level, .pending = sequence->order};
     if (of_all) turn.level = 0;
     return turn;
@@ -204,6 +205,29 @@ ReadingTurn reading_turn(
       .given = state.queue.given(generation.flow),
       .pending = pending,
   };
+}
+
+InheritedTurns inherited_turns(const SequenceState& state) {
+  InheritedTurns inherited;
+  // Whoever follows came in later than whom it follows.
+  for (auto place = state.running.rbegin(); place != state.running.rend(); ++place) {
+    const Generation& generation = **place;
+    if (generation.sequences.empty()) continue;
+    const LaneSequence& follower = *generation.sequences.front();
+    if (follower.phase != LaneSequence::Phase::kFollowing) continue;
+    const ReadingTurn turn = reading_turn(state, inherited, follower);
+    const auto [known, is_new] = inherited.try_emplace(follower.leader, turn);
+    if (!is_new) known->second = std::min(known->second, turn);
+  }
+  return inherited;
+}
+
+ReadingTurn reading_turn(
+    const SequenceState& state, const InheritedTurns& inherited, const LaneSequence& sequence
+) {
+  const ReadingTurn own = reading_turn(state, *sequence.generation, sequence.pending());
+  const auto found = inherited.find(sequence.order);
+  return found == inherited.end() ? own : std::min(own, found->second);
 }
 
 bool compose(SequenceState& state, TimePoint now) {

@@ -158,7 +158,10 @@ void PrefixStore::Inner::put_on_disk(const EntryPtr& entry, std::uint64_t file_b
 
 bool PrefixStore::Inner::can_write(std::uint64_t bytes) {
   if (!has_disk() || bytes > options.disk_bytes_max) return false;
-  if (writes.size() < options.queue_max) return true;
+  std::uint64_t queued = 0;
+  for (const StateWrite& write : writes) queued += write.state->size();
+  const bool fits = queued == 0 || queued + bytes <= options.queue_bytes_max;
+  if (fits && writes.size() < options.queue_max) return true;
   ++counts.writes_dropped;
   return false;
 }
@@ -381,6 +384,13 @@ void PrefixStore::load(const Found& found, Loaded loaded) {
     }
   }
   loaded(state != nullptr ? Result<State>(std::move(state)) : Result<State>(std::move(refused)));
+}
+
+PrefixStore::State PrefixStore::state_in_memory(const Found& found) {
+  MutexLock lock(inner_->mutex);
+  State state = found.entry->state;
+  if (state != nullptr) static_cast<void>(inner_->put_in_memory(found.entry, state));
+  return state;
 }
 
 void PrefixStore::keep(

@@ -27,6 +27,8 @@ struct PrefixStoreOptions {
   std::uint64_t disk_bytes_max = 0;  // of all files together
   std::size_t tokens_min = 32;       // shorter prefixes are not worth keeping; at least 16
   std::size_t queue_max = 16;        // writes that wait; and as many loads
+  // Of all writes that wait; one alone may be longer.
+  std::uint64_t queue_bytes_max = std::uint64_t{256} << 20;
   // Writes to a file; null: the system's. So that tests can fill the disk.
   std::function<ssize_t(int, const void*, std::size_t)> write;
 };
@@ -89,6 +91,9 @@ class PrefixStore {
   // kResourceExhausted: too many loads wait · kNotFound: it has given way meanwhile · kDataLoss:
   // its file was broken.
   void load(const Found& found, Loaded loaded);
+
+  // Its bytes where they lie in memory now; else null.
+  [[nodiscard]] State state_in_memory(const Found& found);
 
   // Takes the state of `tokens`.
   void keep(const PrefixSpace& space, std::span<const Token> tokens, std::vector<std::byte> state);

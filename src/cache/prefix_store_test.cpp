@@ -328,6 +328,39 @@ TEST_F(PrefixStoreTest, a_queue_that_is_full_drops_writes) {
   EXPECT_EQ(found(counting(40)), 40u);
 }
 
+TEST_F(PrefixStoreTest, states_that_wait_to_be_written_have_a_budget) {
+  LoadedState reached;
+  LoadedState gate;
+  options_.queue_bytes_max = 1500;
+  options_.write = [&](int, const void*, std::size_t size) -> ssize_t {
+    reached.set(not_found("a write has begun"));
+    static_cast<void>(gate.get());
+    return static_cast<ssize_t>(size);
+  };
+  open(true);
+  store_->keep({}, counting(40), Bytes(3000));
+  static_cast<void>(reached.get());
+  store_->keep({}, counting(40, 100), Bytes(3000));
+  EXPECT_EQ(store_->counts().writes_dropped, 0u) << "one alone may be longer";
+  store_->keep({}, counting(40, 200), Bytes(1000));
+  EXPECT_EQ(store_->counts().writes_dropped, 1u);
+  gate.set(not_found("go on"));
+  ASSERT_TRUE(store_->settle(soon()));
+  EXPECT_EQ(store_->counts().disk_states, 2u);
+}
+
+TEST_F(PrefixStoreTest, tells_what_lies_in_memory_without_a_read) {
+  open(true);
+  keep(counting(40), 6000);
+  const auto first = store_->find({}, counting(40));
+  ASSERT_TRUE(first);
+  const auto state = store_->state_in_memory(*first);
+  ASSERT_TRUE(state);
+  EXPECT_EQ(*state, state_of(counting(40), 6000));
+  keep(counting(40, 100), 6000);
+  EXPECT_FALSE(store_->state_in_memory(*first)) << "on the disk alone";
+}
+
 TEST_F(PrefixStoreTest, the_end_writes_what_waits) {
   open(true);
   for (Token i = 0; i < 8; ++i) store_->keep({}, counting(32, 100 * i), Bytes(10'000));

@@ -161,6 +161,30 @@ TEST_F(PrefixTiersTest, another_process_finds_on_the_disk_what_one_computed) {
   expect_no_leak(driver);
 }
 
+TEST_F(PrefixTiersTest, a_state_that_is_larger_than_the_bound_comes_back_alone) {
+  {
+    SequenceDriver driver(kSlow, with(open_store(0, true), true));
+    ask(driver, 1, 1);
+    ask(driver, 2, 1);
+  }
+  const auto store = open_store(0, true);
+  ASSERT_EQ(store->counts().disk_states, 2U);
+  SequenceCoreOptions options = with(store, true);
+  options.saved_bytes_max = 1;
+  SequenceDriver driver(kSlow, std::move(options));
+  const auto first = driver.ask(sequence_request(persona(1, 2), 5));
+  const auto second = driver.ask(sequence_request(persona(2, 2), 5));
+  driver.run();
+  EXPECT_TRUE(second->ended) << "the second is computed, as the first one's bytes wait";
+  ASSERT_TRUE(settle(*store));
+  driver.run();
+  ASSERT_TRUE(first->ended);
+  EXPECT_EQ(first->answers, cold_answer(1, 2));
+  EXPECT_EQ(cached(*first), 200U);
+  EXPECT_EQ(cached(*second), 0U);
+  expect_no_leak(driver);
+}
+
 TEST_F(PrefixTiersTest, a_state_that_does_not_come_is_computed) {
   {
     SequenceDriver driver(kSlow, with(open_store(0, true), true));

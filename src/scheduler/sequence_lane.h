@@ -38,7 +38,9 @@ struct SequenceLaneOptions {
   // A small model that foretells where that says too little, likewise; DraftModel::fits(). Null:
   // none.
   std::shared_ptr<backend::SequenceBackend> draft_backend;
-  std::size_t saved_bytes_max = std::size_t{256} << 20;  // states of sequences that had to go out
+  // States of sequences that had to go out; and of stored prefixes that came for who waits, one of
+  // which may be larger alone.
+  std::size_t saved_bytes_max = std::size_t{256} << 20;
   // States of prefixes that have no place in the model's memory; of this model alone. Null: none.
   std::shared_ptr<cache::PrefixStore> prefix_store;
   bool prefix_store_outlives = false;  // it has a disk: all that is worth it is kept there in time

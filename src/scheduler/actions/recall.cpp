@@ -45,16 +45,6 @@ bool recall_pays(
   return read + bytes / kCopyBytesPerSecond < compute;
 }
 
-// Its bytes where they lie in memory; else nothing, perhaps after a read that is not waited for.
-cache::PrefixStore::State state_in_memory(const SequenceState& state, const Found& found) {
-  const auto out = std::make_shared<cache::PrefixStore::State>();
-  if (!found.in_memory) return nullptr;
-  state.store->load(found, [weak = std::weak_ptr(out)](Result<cache::PrefixStore::State> loaded) {
-    if (const auto wanted = weak.lock(); wanted && loaded.ok()) *wanted = std::move(*loaded);
-  });
-  return *out;
-}
-
 void lose_state(SequenceState& state, Generation& generation) {
   generation.recalled.reset();
   state.recalled_bytes -= std::exchange(generation.recalled_bytes, 0);
@@ -121,7 +111,9 @@ bool recall(SequenceState& state, Generation& generation, TimePoint now) {
   const std::size_t tokens = tokens_of(*found, generation);
   const std::size_t known = state.tree.matching(generation.space, generation.input().prompt);
   if (!recall_pays(state, *found, tokens, known)) return false;
-  if (state.recalled_bytes + found->bytes > state.options.saved_bytes_max) return false;
+  // One alone may be larger than the bound: it was kept, and nothing else could ever use it.
+  const bool fits = state.recalled_bytes + found->bytes <= state.options.saved_bytes_max;
+  if (state.recalled_bytes > 0 && !fits) return false;
   generation.recalled_bytes = found->bytes;
   state.recalled_bytes += found->bytes;
   generation.recalled = RecalledState{nullptr, tokens, found->cells, true};
@@ -168,7 +160,7 @@ std::optional<RecalledState> recalled_beyond(
   if (!found || !found->in_memory) return std::nullopt;
   const std::size_t tokens = tokens_of(*found, generation);
   if (!recall_pays(state, *found, tokens, known)) return std::nullopt;
-  auto bytes = state_in_memory(state, *found);
+  auto bytes = state.store->state_in_memory(*found);
   if (!bytes) return std::nullopt;
   return RecalledState{std::move(bytes), tokens, found->cells, false};
 }
